@@ -1,0 +1,165 @@
+#include "util/lpm.h"
+
+#include <stdlib.h>
+
+// An address as two words; what decides a match is a mask of each and the third word.
+struct words {
+    uint64_t w[2];
+    uint32_t meta; // port, bits << 16, family << 24: never 0, because family is not
+};
+
+struct slot {
+    struct words key; // meta 0: empty
+    uint32_t value;
+} __attribute__((aligned(32)));
+
+_Static_assert(sizeof(struct slot) == 32, "a slot never straddles a cache line");
+
+// One kind of prefix that is in use: a length, with or without a port.
+struct kind {
+    uint64_t mask[2];
+    uint32_t meta; // bits and family, as in words
+    uint32_t port_mask;
+};
+
+#define KINDS_MAX (2 * 129)
+
+struct tnd_lpm {
+    struct slot *slots;
+    size_t mask;
+    uint32_t n_kinds[2];             // by family: 0 is IPv4
+    struct kind kinds[2][KINDS_MAX]; // longest first, with port before without
+};
+
+// Prefixes come from the configuration, so the hash needs speed and no secret: two
+// multiplications, the second of which spreads the high bits over the index.
+static size_t index_of(const struct tnd_lpm *lpm, const struct words *k)
+{
+    uint64_t h = (k->w[0] ^ ((uint64_t)k->meta << 29)) * 0x9e3779b97f4a7c15ULL;
+
+    h ^= h >> 32;
+    h = (h + k->w[1] + k->meta) * 0xd6e8feb86659fd93ULL;
+    h ^= h >> 32;
+    h *= 0xd6e8feb86659fd93ULL;
+    return (size_t)(h >> 20) & lpm->mask;
+}
+
+static struct words words_of(const struct tnd_addr *a)
+{
+    struct words k = {.meta = a->port};
+
+    memcpy(k.w, a->ip, sizeof k.w);
+    return k;
+}
+
+static struct words masked(struct words k, const struct kind *kind)
+{
+    k.w[0] &= kind->mask[0];
+    k.w[1] &= kind->mask[1];
+    k.meta = (k.meta & kind->port_mask) | kind->meta;
+    return k;
+}
+
+static struct kind kind_of(unsigned family, unsigned bits, bool port)
+{
+    uint8_t mask[16] = {0};
+    struct kind kind = {.meta = bits << 16 | family << 24, .port_mask = port ? 0xffff : 0};
+
+    memset(mask, 0xff, bits / 8);
+    if (bits % 8)
+        mask[bits / 8] = (uint8_t)(0xff00u >> bits % 8);
+    memcpy(kind.mask, mask, sizeof mask);
+    return kind;
+}
+
+static struct slot *find(const struct tnd_lpm *lpm, const struct words *k)
+{
+    for (size_t i = index_of(lpm, k);; i = (i + 1) & lpm->mask) {
+        struct slot *s = &lpm->slots[i];
+        if (s->key.meta == 0 ||
+            (s->key.meta == k->meta && s->key.w[0] == k->w[0] && s->key.w[1] == k->w[1]))
+            return s;
+    }
+}
+
+static bool valid(const struct tnd_prefix *p)
+{
+    return (p->addr.family == 4 && p->bits <= 32) || (p->addr.family == 6 && p->bits <= 128);
+}
+
+static void list_kinds(struct tnd_lpm *lpm, const struct tnd_lpm_entry *entries, uint32_t n)
+{
+    bool used[2][129][2] = {0};
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct tnd_prefix *p = &entries[i].prefix;
+        if (valid(p))
+            used[p->addr.family == 6][p->bits][p->addr.port != 0] = true;
+    }
+    for (unsigned f = 0; f < 2; f++)
+        for (unsigned bits = 129; bits-- > 0;)
+            for (unsigned port = 2; port-- > 0;)
+                if (used[f][bits][port])
+                    lpm->kinds[f][lpm->n_kinds[f]++] = kind_of(f ? 6 : 4, bits, port);
+}
+
+struct tnd_lpm *tnd_lpm_new(const struct tnd_lpm_entry *entries, uint32_t n)
+{
+    struct tnd_lpm *lpm = calloc(1, sizeof *lpm);
+    size_t capacity = 16;
+
+    if (!lpm)
+        return NULL;
+    while (capacity < 2 * (size_t)n)
+        capacity *= 2;
+    lpm->mask = capacity - 1;
+    lpm->slots = aligned_alloc(64, capacity * sizeof *lpm->slots);
+    if (!lpm->slots) {
+        free(lpm);
+        return NULL;
+    }
+    memset(lpm->slots, 0, capacity * sizeof *lpm->slots);
+    list_kinds(lpm, entries, n);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct tnd_prefix *p = &entries[i].prefix;
+        struct kind kind;
+        struct words k;
+        struct slot *s;
+
+        if (!valid(p))
+            continue;
+        kind = kind_of(p->addr.family, p->bits, p->addr.port != 0);
+        k = masked(words_of(&p->addr), &kind);
+        s = find(lpm, &k);
+        *s = (struct slot){.key = k, .value = entries[i].value};
+    }
+    return lpm;
+}
+
+void tnd_lpm_free(struct tnd_lpm *lpm)
+{
+    if (!lpm)
+        return;
+    free(lpm->slots);
+    free(lpm);
+}
+
+uint32_t tnd_lpm_lookup(const struct tnd_lpm *lpm, const struct tnd_addr *a)
+{
+    unsigned f = a->family == 6;
+    struct words whole = words_of(a);
+
+    if (!lpm || (a->family != 4 && a->family != 6))
+        return TND_LPM_NONE;
+    for (uint32_t i = 0; i < lpm->n_kinds[f]; i++) {
+        struct words k = masked(whole, &lpm->kinds[f][i]);
+        const struct slot *s;
+
+        if (lpm->kinds[f][i].port_mask && a->port == 0)
+            continue; // would find nothing; saves the probe
+        s = find(lpm, &k);
+        if (s->key.meta)
+            return s->value;
+    }
+    return TND_LPM_NONE;
+}

@@ -1,0 +1,44 @@
+// Borrowed text: a pointer and a length, never NUL-terminated by contract.
+//
+// Threads:  values; no state.
+// Lifetime: as long as the bytes pointed to; the struct owns nothing.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct tnd_str {
+    const char *p;
+    size_t len;
+};
+
+// A literal (or char array whose NUL is not part of it) as a tnd_str.
+#define TND_STR(lit) ((struct tnd_str){(lit), sizeof(lit) - 1})
+
+static inline struct tnd_str tnd_str_of(const char *z)
+{
+    return (struct tnd_str){z, strlen(z)};
+}
+
+// ASCII only, by design: SIP and DNS fold case in ASCII whatever the locale.
+static inline char tnd_lower(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
+
+static inline bool tnd_str_eq(struct tnd_str a, struct tnd_str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+static inline bool tnd_str_ieq(struct tnd_str a, struct tnd_str b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (tnd_lower(a.p[i]) != tnd_lower(b.p[i]))
+            return false;
+    return true;
+}
