@@ -1,0 +1,58 @@
+// Edits of a message as a gather list: what to keep of the original, what to put between.
+//
+// Keeps and inserts are given in ascending order of the original; the result is written
+// once, into the buffer it is sent from. Inserted text lies in the list's own arena.
+// A list that overflows (pieces or arena) is marked and nothing of it may be sent.
+//
+// Threads:  one owner. Lifetime: pieces point into the original, which must outlive them.
+// Cost:     a copy of the message; see bench `route.stage.rewrite`.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "util/str.h"
+
+#define TND_EDIT_PIECES 48
+#define TND_EDIT_ARENA  1536
+
+struct tnd_edit {
+    const char *base; // the original
+    uint32_t base_len;
+    uint32_t at;      // how far the original has been dealt with
+    uint32_t out_len; // length of the result so far
+    uint16_t n;
+    uint16_t arena_used;
+    bool overflow;
+    struct {
+        const char *p;
+        uint32_t len;
+    } piece[TND_EDIT_PIECES];
+    char arena[TND_EDIT_ARENA];
+};
+
+// Start on `len` octets at `base`; nothing kept yet.
+void tnd_edit_begin(struct tnd_edit *e, const char *base, size_t len);
+
+// Keep the original from where we are up to `off` (not below the current position).
+void tnd_edit_keep_to(struct tnd_edit *e, uint32_t off);
+
+// Leave out the original from where we are up to `off`.
+void tnd_edit_skip_to(struct tnd_edit *e, uint32_t off);
+
+// Insert a copy of `s` here.
+void tnd_edit_put(struct tnd_edit *e, struct tnd_str s);
+void tnd_edit_putz(struct tnd_edit *e, const char *z);
+void tnd_edit_put_u32(struct tnd_edit *e, uint32_t v);             // decimal
+void tnd_edit_put_hex(struct tnd_edit *e, uint64_t v, int digits); // lower case, leading zeros
+
+// Insert octets that outlive the list (a span of the original, a constant), not copied.
+void tnd_edit_ref(struct tnd_edit *e, struct tnd_str s);
+
+// Keep all that is left.
+void tnd_edit_end(struct tnd_edit *e);
+
+// Write the result. `out` has room for e->out_len octets.
+// Returns: the length, or 0 when the list overflowed.
+size_t tnd_edit_write(const struct tnd_edit *e, char *out);
