@@ -1,0 +1,409 @@
+// The pick: scores against double precision, kernels against each other, what moves when.
+#include "cmocka_all.h"
+
+#include <math.h>
+
+#include "route/pick.h"
+#include "route/pick_kernel.h"
+#include "route_sets.h"
+#include "stats.h"
+
+#define SEED 20240607ULL
+
+static const struct tnd_hash_key secret = {0x0123456789abcdefULL, 0xfedcba9876543210ULL};
+
+static void draw_is_the_derivation(void **state)
+{
+    uint64_t rng = SEED;
+
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        uint64_t key = rng_next(&rng), id = rng_next(&rng);
+        uint64_t pick_key = tnd__pick_key(&secret, TND_DOMAIN_RECORD, key);
+        uint64_t x = tnd_derive(&secret, TND_DOMAIN_RECORD, key, 0) ^ id;
+        for (int k = 0; k < 2; k++) {
+            x ^= x >> 32;
+            x *= 1051668233026429277ULL;
+        }
+        assert_true(tnd__pick_draw(pick_key, id) == x >> 40);
+    }
+}
+
+// All 2^24 draws: relatively exact everywhere, so a weight of 1 beside 65535 gets its due.
+static void scores_are_relatively_exact(void **state)
+{
+    double worst = 0;
+    uint32_t at = 0;
+
+    (void)state;
+    for (uint32_t n = 0; n < 1U << 24; n++) {
+        // 1 - u is exact in double precision, log1p(-(1 - u)) has no cancellation.
+        double want = -log1p(-((double)(1 << 24) - n - 0.5) / (1 << 24)) / M_LN2;
+        double error = fabs(tnd_pick_score(n, 1.0F) / want - 1);
+        if (error > worst) {
+            worst = error;
+            at = n;
+        }
+    }
+    if (worst > 2.4e-7)
+        fail_msg("relative error %g at n = %u", worst, at);
+}
+
+// Compilers must agree on the bits too, whatever they contract or reorder elsewhere.
+static void scores_are_these_bits_with_any_compiler(void **state)
+{
+    uint64_t digest = 0;
+
+    (void)state;
+    for (uint32_t n = 0; n < 1U << 24; n++) {
+        float score = tnd_pick_score(n, 1.0F / 3);
+        uint32_t bits;
+        memcpy(&bits, &score, sizeof bits);
+        digest = digest * 0x9e3779b97f4a7c15ULL + bits;
+    }
+    if (digest != 0xc6e8cde2ae38e041ULL)
+        fail_msg("scores differ: 0x%llx", (unsigned long long)digest);
+}
+
+static void scores_fall_as_draws_rise(void **state)
+{
+    (void)state;
+    for (uint32_t n = 1; n < 1U << 24; n++)
+        if (tnd_pick_score(n, 1.0F) > tnd_pick_score(n - 1, 1.0F))
+            fail_msg("score rises at n = %u", n);
+    assert_true(tnd_pick_score((1U << 24) - 1, 1.0F / 65535) > 0);
+}
+
+// A record is skipped when its bound has lost: the bound may never exceed the score.
+static void bound_never_exceeds_score(void **state)
+{
+    static const float rcps[] = {1.0F, 1.0F / 3, 1.0F / 65535, 1024.0F, 1.0F / 4294967296.0F};
+
+    (void)state;
+    for (uint32_t n = 0; n < 1U << 24; n++)
+        for (unsigned i = 0; i < sizeof rcps / sizeof *rcps; i++)
+            if (tnd__bound_scalar(n, rcps[i]) > tnd__score_scalar(n, rcps[i]))
+                fail_msg("n = %u, reciprocal %a", n, (double)rcps[i]);
+}
+
+#ifdef __x86_64__
+static void kernels_agree_on_bits(void **state)
+{
+    static const float rcps[] = {1.0F, 1.0F / 7, 1.0F / 65535};
+
+    (void)state;
+    if (!__builtin_cpu_supports("fma"))
+        return; // the second kernel is never chosen on such a CPU
+    for (uint32_t n = 0; n < 1U << 24; n++)
+        for (unsigned i = 0; i < sizeof rcps / sizeof *rcps; i++) {
+            float a = tnd__score_scalar(n, rcps[i]), b = tnd__score_fma(n, rcps[i]);
+            if (memcmp(&a, &b, sizeof a) != 0)
+                fail_msg("n = %u, reciprocal %a: %a %a", n, (double)rcps[i], (double)a, (double)b);
+        }
+}
+
+static void kernels_agree_on_winners(void **state)
+{
+    uint64_t rng = SEED, ids[256];
+    float rcps[256];
+
+    (void)state;
+    if (!__builtin_cpu_supports("fma"))
+        return;
+    for (unsigned round = 0; round < 20000; round++) {
+        uint32_t n = 1 + rng_next(&rng) % 256;
+        uint64_t pick_key = tnd__pick_key(&secret, TND_DOMAIN_RECORD, rng_next(&rng));
+        for (uint32_t i = 0; i < n; i++) {
+            ids[i] = rng_next(&rng);
+            rcps[i] = 1.0F / (float)(1 + (rng_next(&rng) & 0xffff));
+        }
+        assert_int_equal(tnd__pick_scalar(pick_key, ids, rcps, n),
+                         tnd__pick_fma(pick_key, ids, rcps, n));
+    }
+}
+#endif
+
+// Skipping logarithms changes nothing: the winner is the plain minimum of all scores.
+static void winner_is_the_smallest_score(void **state)
+{
+    uint64_t rng = SEED, ids[300];
+    float rcps[300];
+
+    (void)state;
+    for (unsigned round = 0; round < 20000; round++) {
+        uint32_t n = 1 + rng_next(&rng) % 300, want = 0;
+        uint64_t pick_key = tnd__pick_key(&secret, TND_DOMAIN_RECORD, rng_next(&rng));
+        float best = INFINITY;
+        for (uint32_t i = 0; i < n; i++) {
+            ids[i] = rng_next(&rng) % 64; // equal ids: equal draws, ties
+            rcps[i] = 1.0F / (float)(1 + rng_next(&rng) % 3);
+            float s = tnd_pick_score(tnd__pick_draw(pick_key, ids[i]), rcps[i]);
+            if (s < best) {
+                best = s;
+                want = i;
+            }
+        }
+        assert_int_equal(tnd__pick_scalar(pick_key, ids, rcps, n), want);
+    }
+}
+
+static struct made_set *weighted(const uint16_t weights[], unsigned n)
+{
+    struct made_set *m = made_new(TND_WEIGHT_ZERO_LAST_RESORT);
+
+    for (unsigned i = 0; i < n; i++)
+        made_record(m, 0, weights[i]);
+    return m;
+}
+
+static const uint16_t six[] = {50, 30, 20, 1, 400, 99};
+
+static void shares_follow_weights(void **state)
+{
+    struct made_set *m = weighted(six, 6);
+    struct tnd_target_set *s = made_build(m);
+    uint64_t counts[6] = {0}, rng = SEED;
+    double shares[6], p;
+
+    (void)state;
+    for (unsigned i = 0; i < 200000; i++)
+        counts[tnd_pick(s, &secret, rng_next(&rng))]++;
+    for (uint32_t i = 0; i < 6; i++)
+        shares[i] = tnd_set_share(s, i);
+    p = chi2_fit(counts, shares, 6, 200000);
+    if (p < 1e-6)
+        fail_msg("p = %g, seed %llu", p, SEED);
+    free(s);
+    free(m);
+}
+
+// A target that dies moves its own calls and no other, and they return with it; whatever a
+// weight of 0 means, for a dead record of weight 0 leaves the others theirs.
+static void removal_moves_only_its_own(void **state)
+{
+    static const uint16_t weights[2][6] = {{50, 30, 20, 1, 400, 99}, {2, 0, 1, 0, 0, 1}};
+    uint64_t rng = SEED;
+
+    (void)state;
+    for (unsigned k = 0; k < 6; k++) {
+        struct made_set *m = weighted(weights[k / 3], 6);
+        struct tnd_target_set *all;
+        unsigned own = 0, moved = 0;
+
+        m->spec.weight_zero = (enum tnd_weight_zero)(k % 3);
+        all = made_build(m);
+        for (uint32_t gone = 0; gone < 6; gone++) {
+            struct tnd_target_set *rest;
+            m->addresses[gone][0].down = true;
+            rest = made_build(m);
+            for (unsigned i = 0; i < 20000; i++) {
+                uint64_t key = rng_next(&rng);
+                uint32_t before = made_record_of(all, tnd_pick(all, &secret, key));
+                uint32_t after = made_record_of(rest, tnd_pick(rest, &secret, key));
+                own += before == gone;
+                moved += before != after;
+                assert_true(after != gone);
+                assert_true(before == after || before == gone);
+            }
+            m->addresses[gone][0].down = false;
+            free(rest);
+        }
+        assert_true(own > 0);
+        assert_int_equal(own, moved);
+        free(all);
+        free(m);
+    }
+}
+
+static void weight_change_moves_the_difference(void **state)
+{
+    static const uint16_t to[] = {60, 40, 49, 1, 0};
+    uint64_t rng = SEED;
+
+    (void)state;
+    for (unsigned k = 0; k < sizeof to / sizeof *to; k++) {
+        struct made_set *m = weighted(six, 6);
+        struct tnd_target_set *a = made_build(m), *b;
+        unsigned moved = 0, n = 40000;
+        double expect = fabs(50.0 / 600 - to[k] / (550.0 + to[k])) * n;
+
+        m->records[0].weight = to[k];
+        b = made_build(m);
+        for (unsigned i = 0; i < n; i++) {
+            uint64_t key = rng_next(&rng);
+            uint32_t before = made_record_of(a, tnd_pick(a, &secret, key));
+            uint32_t after = made_record_of(b, tnd_pick(b, &secret, key));
+            moved += before != after;
+            assert_true(before == after || (to[k] > 50 ? after == 0 : before == 0));
+        }
+        if (fabs(moved - expect) > 6 * sqrt(expect))
+            fail_msg("weight 50 to %u moved %u of %u, expected %.0f", to[k], moved, n, expect);
+        free(a);
+        free(b);
+        free(m);
+    }
+}
+
+static struct made_set *manifold(enum tnd_weight_zero policy)
+{
+    static const uint16_t weights[] = {5, 0, 3, 0, 2, 0, 0, 9, 1, 4};
+    struct made_set *m = made_new(policy);
+
+    for (uint16_t i = 0; i < 10; i++) {
+        uint32_t r = made_record(m, i < 4 ? 0 : i < 7 ? 1 : 2, weights[i]);
+        for (unsigned a = 0; a < i % 4u; a++)
+            made_address(m, r)->family_rank = a & 1;
+    }
+    m->addresses[2][0].down = true;
+    m->addresses[3][1].drained = true;
+    m->records[9].transport = TND_TRANSPORT_TCP;
+    return m;
+}
+
+// The failover order begins with the pick, holds each live target that may serve once, tier by
+// tier, record by record, ranks ascending within a record, and last resorts at a tier's end.
+static void order_is_complete_and_grouped(void **state)
+{
+    uint64_t rng = SEED;
+
+    (void)state;
+    for (unsigned policy = 0; policy < 3; policy++) {
+        struct made_set *m = manifold((enum tnd_weight_zero)policy);
+        struct tnd_target_set *s = made_build(m);
+        const struct tnd_target *t = tnd_set_targets(s);
+        const struct tnd_record *r = tnd_set_records(s);
+        uint32_t serving = 0;
+
+        for (uint32_t i = 0; i < s->n_targets; i++)
+            serving += t[i].flags & TND_TARGET_LIVE && r[t[i].record].rcp_weight > 0;
+        for (unsigned k = 0; k < 2000; k++) {
+            uint32_t order[64], brief[3], n;
+            uint64_t key = rng_next(&rng);
+            bool seen[64] = {false}, done[16] = {false};
+
+            n = tnd_pick_order(s, &secret, key, order, 64);
+            assert_int_equal(n, serving);
+            assert_int_equal(order[0], tnd_pick(s, &secret, key));
+            assert_int_equal(tnd_pick_order(s, &secret, key, brief, 3), 3);
+            assert_memory_equal(brief, order, sizeof brief);
+            for (uint32_t i = 0; i < n; i++) {
+                const struct tnd_target *a = &t[order[i]], *b = i ? &t[order[i - 1]] : NULL;
+                assert_false(seen[order[i]] || done[a->record]);
+                seen[order[i]] = true;
+                if (!b || a->record == b->record) {
+                    assert_true(!b || a->family_rank >= b->family_rank);
+                    continue;
+                }
+                done[b->record] = true;
+                assert_true(r[a->record].tier >= r[b->record].tier);
+                if (policy == TND_WEIGHT_ZERO_LAST_RESORT && r[a->record].tier == r[b->record].tier)
+                    assert_true(r[a->record].weight == 0 || r[b->record].weight > 0);
+            }
+        }
+        free(s);
+        free(m);
+    }
+}
+
+static void burst_equals_single(void **state)
+{
+    struct made_set *m[3];
+    struct tnd_target_set *s[3];
+    const struct tnd_target_set *sets[32];
+    uint64_t keys[32], rng = SEED;
+    uint32_t out[32];
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        m[i] = manifold((enum tnd_weight_zero)i);
+        s[i] = made_build(m[i]);
+    }
+    for (unsigned round = 0; round < 1000; round++) {
+        for (unsigned i = 0; i < 32; i++) {
+            sets[i] = s[rng_next(&rng) % 3];
+            keys[i] = rng_next(&rng);
+        }
+        tnd_pick_burst(sets, &secret, keys, 32, out);
+        for (unsigned i = 0; i < 32; i++)
+            assert_int_equal(out[i], tnd_pick(sets[i], &secret, keys[i]));
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        free(s[i]);
+        free(m[i]);
+    }
+}
+
+static void nothing_live(void **state)
+{
+    struct made_set *m = made_new(TND_WEIGHT_ZERO_NEVER);
+    struct tnd_target_set *s = made_build(m);
+    uint32_t order[4];
+
+    (void)state;
+    assert_int_equal(tnd_pick(s, &secret, 1), TND_NO_TARGET);
+    assert_int_equal(tnd_pick_order(s, &secret, 1, order, 4), 0);
+    free(s);
+    made_record(m, 0, 1);
+    made_record(m, 0, 0);
+    m->addresses[0][0].down = true;
+    s = made_build(m);
+    assert_int_equal(tnd_pick(s, &secret, 1), TND_NO_TARGET);
+    assert_int_equal(tnd_pick_order(s, &secret, 1, order, 4), 0);
+    free(s);
+    free(m);
+}
+
+static void one_target_set_is_picked(void **state)
+{
+    _Alignas(64) char mem[TND_SET_ONE_SIZE];
+    struct tnd_addr a;
+
+    (void)state;
+    assert_true(tnd_addr_parse(TND_STR("192.0.2.1:5060"), &a));
+    a.transport = TND_TRANSPORT_UDP;
+    assert_int_equal(tnd_pick(tnd_set_one(&a, mem), &secret, 42), 0);
+    a.transport = TND_TRANSPORT_TLS;
+    assert_int_equal(tnd_pick(tnd_set_one(&a, mem), &secret, 42), TND_NO_TARGET);
+}
+
+// Another node, compiler or CPU must pick alike: these answers are part of the format.
+static void picks_are_the_same_everywhere(void **state)
+{
+    struct made_set *m = weighted(six, 6);
+    struct tnd_target_set *s = made_build(m);
+    uint64_t rng = SEED, digest = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++)
+        digest = digest * 31 + made_record_of(s, tnd_pick(s, &secret, rng_next(&rng)));
+    if (digest != 0x5a10cb48dc8fd61cULL)
+        fail_msg("picks differ: 0x%llx", (unsigned long long)digest);
+    free(s);
+    free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(draw_is_the_derivation),
+        cmocka_unit_test(scores_are_relatively_exact),
+        cmocka_unit_test(scores_are_these_bits_with_any_compiler),
+        cmocka_unit_test(scores_fall_as_draws_rise),
+        cmocka_unit_test(bound_never_exceeds_score),
+#ifdef __x86_64__
+        cmocka_unit_test(kernels_agree_on_bits),
+        cmocka_unit_test(kernels_agree_on_winners),
+#endif
+        cmocka_unit_test(winner_is_the_smallest_score),
+        cmocka_unit_test(shares_follow_weights),
+        cmocka_unit_test(removal_moves_only_its_own),
+        cmocka_unit_test(weight_change_moves_the_difference),
+        cmocka_unit_test(order_is_complete_and_grouped),
+        cmocka_unit_test(burst_equals_single),
+        cmocka_unit_test(nothing_live),
+        cmocka_unit_test(one_target_set_is_picked),
+        cmocka_unit_test(picks_are_the_same_everywhere),
+    };
+
+    return cmocka_run_group_tests_name("pick", tests, NULL, NULL);
+}
