@@ -1,0 +1,118 @@
+// The digest stage: exactly two keyed string hashes a message.
+//
+// The call key owns a call: worker, pick and memory derive from it. It is the Call-ID, or
+// for REGISTER and its answers the To-AOR, so that all bindings of an address of record
+// meet (rule 7). The transaction digest is RFC 3261 17.2.3's: branch and sent-by, to which
+// an RFC 2543 peer, whose branch says nothing, adds the fields that section lists.
+#include "proxy/engine.h"
+#include "proxy/escape.h"
+
+#define AOR_MAX 512
+
+static size_t put_unescaped(char *out, size_t room, struct tnd_str s)
+{
+    size_t n = 0;
+
+    while (s.len && n < room)
+        out[n++] = tnd__unescape(&s);
+    return n;
+}
+
+static size_t put_lower(char *out, size_t room, struct tnd_str s)
+{
+    size_t n = s.len < room ? s.len : room;
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = tnd_lower(s.p[i]);
+    return n;
+}
+
+// RFC 3261 10.3 step 5: scheme, user and host; parameters and password do not count.
+static size_t canonical_aor(const struct tnd_sip_msg *m, char out[static AOR_MAX])
+{
+    struct tnd_uri uri;
+    size_t n;
+
+    if (!tnd_uri_parse(m->data, m->to_uri, &uri) || uri.host.len == 0)
+        return put_lower(out, AOR_MAX, tnd_text(m, m->to_uri));
+    n = put_unescaped(out, AOR_MAX, tnd_text(m, uri.user));
+    if (n < AOR_MAX)
+        out[n++] = '@';
+    return n + put_lower(out + n, AOR_MAX - n, tnd_text(m, uri.host));
+}
+
+static uint64_t call_key(const struct tnd_sip_msg *m, const struct tnd_hash_key *key)
+{
+    char aor[AOR_MAX];
+
+    if (m->method == TND_METHOD_REGISTER && m->to_uri.len)
+        return tnd_hash(key, aor, canonical_aor(m, aor));
+    return tnd_hash(key, m->data + m->call_id.off, m->call_id.len);
+}
+
+static bool has_magic(struct tnd_str branch)
+{
+    return branch.len > 7 && tnd_str_ieq((struct tnd_str){branch.p, 7}, TND_STR("z9hG4bK"));
+}
+
+static void hash_lower(struct tnd_hasher *h, struct tnd_str s)
+{
+    char low[256];
+
+    tnd_hash_u64(h, s.len);
+    while (s.len) {
+        size_t n = put_lower(low, sizeof low, s);
+        tnd_hash_bytes(h, low, n);
+        s.p += n;
+        s.len -= n;
+    }
+}
+
+static uint64_t txn_digest(const struct tnd_job *job, const struct tnd_via *via,
+                           const struct tnd_hash_key *key)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+    struct tnd_str branch = tnd_text(m, via->branch);
+    struct tnd_hasher h;
+
+    // Words first: what follows a text of odd length is hashed octet by octet. No port and
+    // 5060 are the same said twice.
+    tnd_hash_init(&h, key);
+    tnd_hash_u64(&h, (uint64_t)via->sent_by.family << 16 |
+                         (via->sent_by.port ? via->sent_by.port : 5060));
+    if (via->sent_by.family)
+        tnd_hash_bytes(&h, via->sent_by.ip, sizeof via->sent_by.ip);
+    hash_lower(&h, branch);
+    if (!via->sent_by.family)
+        hash_lower(&h, tnd_text(m, via->host));
+    if (!has_magic(branch)) {
+        tnd_hash_u64(&h, job->call_key);
+        tnd_hash_u64(&h, m->cseq);
+        hash_lower(&h, tnd_text(m, m->from_tag));
+    }
+    return tnd_hash_final(&h);
+}
+
+void tnd_stage_digest(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n)
+{
+    const struct tnd_hash_key *key = &e->cfg.keys->digest;
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct tnd_job *job = jobs[i];
+        if (job->verdict != TND_VERDICT_NONE)
+            continue;
+        const struct tnd_sip_msg *m = &job->msg;
+        const struct tnd_via *via = m->is_request ? &m->via : &m->via2;
+        job->call_key = call_key(m, key);
+        job->txn = via->whole.len ? txn_digest(job, via, key) : 0;
+    }
+}
+
+// Multiply-shift of bits that neither the table nor the memory uses.
+uint32_t tnd_job_owner(const struct tnd_job *job, const struct tnd_keys *keys, uint32_t workers)
+{
+    if (workers <= 1)
+        return 0;
+    uint64_t h = tnd_derive(&keys->digest, TND_DOMAIN_STEER, job->call_key, 0);
+    return (uint32_t)(((h >> 32) * workers) >> 32);
+}

@@ -1,0 +1,75 @@
+// What the stages of lib/proxy share and nobody else needs.
+#pragma once
+
+#include "proxy/engine.h"
+
+// Lives of memory entries: 64*T1 for whatever waits for one, timer C while it rings.
+#define TND_LIFE_MS 32000
+
+// Hash of a dialog tag, as the token carries it.
+static inline uint32_t tnd__caller_hash(const struct tnd_keys *keys, struct tnd_str tag,
+                                        uint64_t call_key)
+{
+    uint64_t h = tnd_hash(&keys->digest, tag.p, tag.len);
+
+    return (uint32_t)tnd_derive(&keys->digest, TND_DOMAIN_CALLER, h, call_key);
+}
+
+// RFC 3261 17.2.3: an ACK and a CANCEL belong to the INVITE's transaction. Two trunks that
+// happen to use the same branch and sent-by do not meet.
+static inline uint64_t tnd__memory_key(const struct tnd_keys *keys, uint64_t txn,
+                                       enum tnd_method method, uint32_t trunk_id)
+{
+    if (method == TND_METHOD_ACK || method == TND_METHOD_CANCEL)
+        method = TND_METHOD_INVITE;
+    return tnd_derive(&keys->digest, TND_DOMAIN_MEMORY, txn,
+                      ((uint64_t)trunk_id << 8) | (uint64_t)method);
+}
+
+// The To tag of answers made here: a MAC of the transaction (rule 10).
+static inline uint64_t tnd__own_tag(const struct tnd_keys *keys, const struct tnd_job *job)
+{
+    return tnd_derive(&keys->digest, TND_DOMAIN_TAG, job->txn, job->call_key);
+}
+
+// What the memory keeps of a content id: 16 bits, never 0. Two that meet cost an
+// unrewritten URI or a listener of the wrong port, in one transaction, across a reload.
+static inline uint16_t tnd__short_id(uint32_t id)
+{
+    uint16_t low = (uint16_t)id;
+
+    return low ? low : 1;
+}
+
+// Trunk id of the job's source, 0 when a token admitted it.
+static inline uint32_t tnd__trunk_id(const struct tnd_engine *e, const struct tnd_job *job)
+{
+    return job->trunk == TND_NO_TRUNK ? 0 : e->policy->trunks[job->trunk].id;
+}
+
+// 500 or 503: what the source trunk is told when its call finds no target (rule 11).
+static inline uint16_t tnd__exhausted(const struct tnd_engine *e, uint16_t trunk)
+{
+    return trunk == TND_NO_TRUNK ? 500 : e->policy->trunks[trunk].exhausted;
+}
+
+// Where an answer to this request goes: its packet's source, but the port of sent-by when
+// rport was not asked for (RFC 3261 18.2.2, RFC 3581 4).
+struct tnd_addr tnd__response_address(const struct tnd_job *job);
+
+// End the job with an answer made here. An ACK, which nothing answers, is dropped instead.
+void tnd__answer(struct tnd_engine *e, struct tnd_job *job, uint16_t status);
+
+// Remembered as answered here (target family 0): the request's own retransmission gets the
+// same answer, its CANCEL a 200 (RFC 3261 9.2), its ACK ends here.
+void tnd__repeat_answer(struct tnd_engine *e, struct tnd_job *job, uint16_t status);
+
+// Decisions about responses (response.c), and what they tell the memory.
+void tnd__route_response(struct tnd_engine *e, struct tnd_job *job);
+void tnd__note_heard(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *job);
+
+// Outputs, one file each.
+bool tnd__write_request(struct tnd_engine *e, const struct tnd_job *job, struct tnd_edit *edit);
+bool tnd__write_response(struct tnd_engine *e, const struct tnd_job *job, struct tnd_edit *edit);
+bool tnd__write_answer(struct tnd_engine *e, const struct tnd_job *job, uint16_t status,
+                       struct tnd_edit *edit);

@@ -1,0 +1,168 @@
+#include "proxy/policy.h"
+
+#include "proxy/escape.h"
+
+static const struct tnd_hash_key content_key = {0x74616e64656d2d69ULL, 0x64656e7469747931ULL};
+
+static uint32_t fold(uint64_t h)
+{
+    uint32_t id = (uint32_t)(h ^ (h >> 32));
+
+    return id ? id : 1;
+}
+
+uint32_t tnd_listener_id(const struct tnd_addr *a)
+{
+    return fold(tnd_hash(&content_key, a, sizeof *a));
+}
+
+uint32_t tnd_trunk_id(const char *name)
+{
+    return fold(tnd_hash(&content_key, name, strlen(name)));
+}
+
+uint16_t tnd_policy_listener(const struct tnd_policy *p, uint32_t id)
+{
+    for (uint16_t i = 0; i < p->n_listeners; i++)
+        if (p->listeners[i].id == id)
+            return i;
+    return TND_NO_LISTENER;
+}
+
+uint16_t tnd_policy_listener_for(const struct tnd_policy *p, uint8_t family, uint16_t like)
+{
+    if (like < p->n_listeners && p->listeners[like].addr.family == family)
+        return like;
+    for (uint16_t i = 0; i < p->n_listeners; i++)
+        if (p->listeners[i].addr.family == family)
+            return i;
+    return TND_NO_LISTENER;
+}
+
+uint16_t tnd_egress_listener(const struct tnd_policy *p, const struct tnd_addr *dst,
+                             uint16_t ingress, uint16_t interface)
+{
+    if (ingress < p->n_listeners && p->listeners[ingress].addr.family == dst->family &&
+        p->listeners[ingress].interface == interface)
+        return ingress;
+    for (uint16_t i = 0; i < p->n_listeners; i++)
+        if (p->listeners[i].addr.family == dst->family && p->listeners[i].interface == interface)
+            return i;
+    return tnd_policy_listener_for(p, dst->family, ingress);
+}
+
+// Trunk ids are unique (control refuses a collision); thousands of trunks are few lookups a
+// second, as only responses that turn a 503 and counted packets ask.
+uint16_t tnd_policy_trunk(const struct tnd_policy *p, uint32_t id)
+{
+    for (uint16_t i = 0; i < p->n_trunks; i++)
+        if (p->trunks[i].id == id)
+            return i;
+    return TND_NO_TRUNK;
+}
+
+uint16_t tnd_policy_source(const struct tnd_policy *p, const struct tnd_addr *src)
+{
+    uint32_t v = tnd_lpm_lookup(p->sources, src);
+
+    return v == TND_LPM_NONE ? TND_NO_TRUNK : (uint16_t)v;
+}
+
+static bool is_our_address(const struct tnd_policy *p, const struct tnd_uri *uri)
+{
+    uint16_t port = uri->port ? uri->port : 5060;
+
+    for (uint16_t i = 0; i < p->n_listeners; i++) {
+        const struct tnd_listener *l = &p->listeners[i];
+        if ((tnd_addr_same_ip(&uri->ip, &l->addr) && port == l->addr.port) ||
+            (tnd_addr_same_ip(&uri->ip, &l->advertise) && port == l->advertise.port))
+            return true;
+    }
+    return false;
+}
+
+// A name stands for every listener: its port need only be one of theirs, or be left out.
+static bool is_our_port(const struct tnd_policy *p, uint16_t port)
+{
+    for (uint16_t i = 0; i < p->n_listeners; i++)
+        if (p->listeners[i].addr.port == port || p->listeners[i].advertise.port == port)
+            return true;
+    return port == 0;
+}
+
+bool tnd_policy_is_ours(const struct tnd_policy *p, const char *base, const struct tnd_uri *uri)
+{
+    struct tnd_str host = {base + uri->host.off, uri->host.len};
+
+    if (uri->scheme != TND_SCHEME_SIP && uri->scheme != TND_SCHEME_SIPS)
+        return false;
+    if (uri->ip.family)
+        return is_our_address(p, uri);
+    if (host.len && host.p[host.len - 1] == '.')
+        host.len--;
+    for (uint32_t i = 0; i < p->n_names; i++)
+        if (tnd_str_ieq(host, tnd_str_of(p->names[i])))
+            return is_our_port(p, uri->port);
+    return false;
+}
+
+// '*' at the end matches any rest. The user part is case-sensitive, and an escaped octet is
+// the octet (RFC 3261 s19.1.4): "%2B49" must not slip past "+49*".
+static bool user_matches(const char *pattern, struct tnd_str user)
+{
+    for (; *pattern; pattern++) {
+        if (pattern[0] == '*' && pattern[1] == 0)
+            return true;
+        if (user.len == 0 || tnd__unescape(&user) != *pattern)
+            return false;
+    }
+    return user.len == 0;
+}
+
+// '*' at the beginning matches any rest; hosts compare without case.
+static bool domain_matches(const char *pattern, struct tnd_str host)
+{
+    struct tnd_str want = tnd_str_of(pattern);
+
+    if (host.len > 1 && host.p[host.len - 1] == '.')
+        host.len--;
+    if (want.len && want.p[0] == '*') {
+        want.p++;
+        want.len--;
+        if (host.len < want.len)
+            return false;
+        host.p += host.len - want.len;
+        host.len = want.len;
+    }
+    return tnd_str_ieq(host, want);
+}
+
+static bool method_matches(const struct tnd_route_rule *r, const struct tnd_sip_msg *msg,
+                           enum tnd_method match_as)
+{
+    if (!r->method_text)
+        return true;
+    if (r->method != TND_METHOD_OTHER)
+        return r->method == match_as;
+    return match_as == TND_METHOD_OTHER &&
+           tnd_str_eq(tnd_text(msg, msg->method_text), tnd_str_of(r->method_text));
+}
+
+const struct tnd_route_rule *tnd_policy_route(const struct tnd_policy *p, uint16_t from,
+                                              const struct tnd_sip_msg *msg,
+                                              enum tnd_method match_as)
+{
+    for (uint32_t i = 0; i < p->n_rules; i++) {
+        const struct tnd_route_rule *r = &p->rules[i];
+        if (r->from != TND_NO_TRUNK && r->from != from)
+            continue;
+        if (!method_matches(r, msg, match_as))
+            continue;
+        if (r->user && !user_matches(r->user, tnd_text(msg, msg->ruri.user)))
+            continue;
+        if (r->domain && !domain_matches(r->domain, tnd_text(msg, msg->ruri.host)))
+            continue;
+        return r;
+    }
+    return NULL;
+}

@@ -1,0 +1,523 @@
+// The route stage: who sent it, may it pass, where does it go; or what is it answered.
+//
+// Nothing, not even a 400, is answered before the source is known. Rules are numbered as in
+// docs/sip-rules.md.
+#include "proxy/engine_internal.h"
+
+// ---- Our own Routes and the token ---------------------------------------------------
+
+// Of several the last one counts: where a call has passed here twice with nobody between
+// that record-routes, it belongs to the pass next to where the request goes.
+static enum tnd_token_state read_token(struct tnd_engine *e, struct tnd_job *job,
+                                       const struct tnd_uri *uri)
+{
+    struct tnd_token token;
+    enum tnd_token_state s;
+
+    if (uri->user.len == 0)
+        return TND_TOKEN_NONE;
+    s = tnd_token_read(tnd_text(&job->msg, uri->user), job->call_key, e->cfg.keys, &token);
+    if (s == TND_TOKEN_GOOD)
+        job->token = token;
+    if (s > job->token_state)
+        job->token_state = (uint8_t)s;
+    return s;
+}
+
+// Rule 3: our own Routes come off the top, both of a pair. Stops at the first foreign one.
+static void read_routes(struct tnd_engine *e, struct tnd_job *job)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+
+    for (uint8_t h = m->first[TND_HDR_ROUTE]; h != TND_SIP_NO_HDR; h = m->hdr[h].next) {
+        uint16_t at = m->hdr[h].value, end = (uint16_t)(at + m->hdr[h].value_len);
+        struct tnd_span item, text;
+        while (tnd_name_addr_next(m->data, &at, end, &item, &text)) {
+            struct tnd_uri uri;
+            if (!tnd_uri_parse(m->data, text, &uri) ||
+                !tnd_policy_is_ours(e->policy, m->data, &uri)) {
+                job->more_routes = true;
+                job->strict_out = !uri.lr;
+                job->next_uri = text;
+                return;
+            }
+            read_token(e, job, &uri);
+            job->pop++;
+        }
+    }
+}
+
+// RFC 3261 16.4: a strict router in front of us has put our Record-Route into the
+// Request-URI and the real one at the end of Route.
+static void read_strict_uri(struct tnd_engine *e, struct tnd_job *job)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+    struct tnd_token popped = job->token;
+    uint8_t before = job->token_state;
+
+    job->own_uri = m->ruri.whole.len && tnd_policy_is_ours(e->policy, m->data, &m->ruri);
+    if (!job->own_uri || !m->ruri.lr || read_token(e, job, &m->ruri) != TND_TOKEN_GOOD)
+        return;
+    job->strict_in = job->more_routes;
+    if (before == TND_TOKEN_GOOD) // those of Route come after it
+        job->token = popped;
+}
+
+// ---- Admission ----------------------------------------------------------------------
+
+// Rule 2: the source's trunk, or a valid token on an in-dialog request.
+static bool admit(struct tnd_engine *e, struct tnd_job *job)
+{
+    job->trunk = tnd_policy_source(e->policy, &job->src);
+    if (job->trunk != TND_NO_TRUNK)
+        return true;
+    job->token_admitted = job->token_state == TND_TOKEN_GOOD && job->msg.to_tag.len;
+    if (job->token_admitted)
+        return true;
+    tnd_job_drop(e, job,
+                 job->token_state == TND_TOKEN_BAD ? TND_DROP_BAD_TOKEN : TND_DROP_FOREIGN_SOURCE);
+    return false;
+}
+
+static uint16_t status_of_error(const struct tnd_sip_msg *m)
+{
+    switch (m->error) {
+    case TND_SIP_ERR_VERSION:
+        return 505;
+    case TND_SIP_ERR_SCHEME:
+        return 416;
+    case TND_SIP_ERR_TOO_LARGE:
+        return 513;
+    case TND_SIP_ERR_CSEQ_METHOD:
+        return m->method == TND_METHOD_OTHER ? 501 : 400;
+    default:
+        return 400;
+    }
+}
+
+// A request that cannot be forwarded as it is: answered where it can be, else dropped by name.
+static void refuse_malformed(struct tnd_engine *e, struct tnd_job *job)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+
+    if (m->method == TND_METHOD_ACK)
+        tnd_job_drop(e, job, TND_DROP_MALFORMED_ACK);
+    else if (m->method_text.len == 0 || m->first[TND_HDR_VIA] == TND_SIP_NO_HDR)
+        tnd_job_drop(e, job,
+                     m->error == TND_SIP_ERR_TOO_LARGE ? TND_DROP_TOO_LARGE
+                                                       : TND_DROP_MALFORMED_REQUEST);
+    else
+        tnd__answer(e, job, status_of_error(m));
+}
+
+// Rule 10: an ACK that bears the tag of an answer made here ends here.
+static bool is_ack_of_ours(struct tnd_engine *e, const struct tnd_job *job)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+    char tag[16];
+
+    if (m->method != TND_METHOD_ACK || m->to_tag.len != sizeof tag)
+        return false;
+    uint64_t own = tnd__own_tag(e->cfg.keys, job);
+    for (int i = 0; i < 16; i++)
+        tag[i] = "0123456789abcdef"[(own >> (60 - 4 * i)) & 15];
+    return memcmp(tag, m->data + m->to_tag.off, sizeof tag) == 0;
+}
+
+// ---- Loops --------------------------------------------------------------------------
+
+static void hash_headers(struct tnd_hasher *h, const struct tnd_sip_msg *m, enum tnd_hdr id)
+{
+    for (uint8_t i = m->first[id]; i != TND_SIP_NO_HDR; i = m->hdr[i].next) {
+        tnd_hash_u64(h, m->hdr[i].value_len);
+        tnd_hash_bytes(h, m->data + m->hdr[i].value, m->hdr[i].value_len);
+    }
+    tnd_hash_u64(h, (uint64_t)id);
+}
+
+static void hash_span(struct tnd_hasher *h, const struct tnd_sip_msg *m, struct tnd_span s)
+{
+    tnd_hash_u64(h, s.len);
+    tnd_hash_bytes(h, m->data + s.off, s.len);
+}
+
+// Rule 5. Neither method nor top Via nor attempt: a CANCEL hashes like its INVITE, and a
+// request that comes back from the other side by another trunk is no loop.
+// The ACK of a non-2xx has a To tag that its INVITE had not, and a CANCEL no
+// Proxy-Authorization: theirs is in the memory.
+static uint32_t loop_hash(const struct tnd_engine *e, const struct tnd_job *job)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+    struct tnd_hasher h;
+
+    tnd_hash_init(&h, &e->cfg.keys->digest);
+    tnd_hash_u64(&h, TND_DOMAIN_LOOP);
+    hash_span(&h, m, m->ruri_text);
+    hash_headers(&h, m, TND_HDR_ROUTE);
+    tnd_hash_u64(&h, tnd__trunk_id(e, job));
+    tnd_hash_u64(&h, job->call_key);
+    hash_span(&h, m, m->from_tag);
+    hash_span(&h, m, m->to_tag);
+    tnd_hash_u64(&h, m->cseq);
+    hash_headers(&h, m, TND_HDR_PROXY_REQUIRE);
+    hash_headers(&h, m, TND_HDR_PROXY_AUTHORIZATION);
+    uint32_t hash = (uint32_t)tnd_hash_final(&h);
+    return hash ? hash : 1;
+}
+
+static bool is_our_via(const struct tnd_engine *e, const struct tnd_sip_msg *m,
+                       const struct tnd_via *via)
+{
+    for (uint16_t i = 0; i < e->policy->n_listeners; i++) {
+        const struct tnd_listener *l = &e->policy->listeners[i];
+        uint16_t port = via->sent_by.port ? via->sent_by.port : 5060;
+        if (tnd_addr_same_ip(&via->sent_by, &l->advertise) && port == l->advertise.port)
+            return true;
+    }
+    return false;
+}
+
+// Whether `via` is ours and says that this very request has passed here before.
+static bool has_passed(struct tnd_engine *e, struct tnd_job *job, const struct tnd_via *via)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+    struct tnd_branch branch;
+
+    if (!is_our_via(e, m, via) || !tnd_branch_read(tnd_text(m, via->branch), &branch))
+        return false;
+    if (!job->has_loop)
+        job->loop = loop_hash(e, job);
+    job->has_loop = true;
+    return branch.has_loop && branch.loop == job->loop;
+}
+
+// Where the values after the topmost one begin on its line: the parser has read that one.
+static uint16_t after_top_via(const struct tnd_sip_msg *m, uint16_t end)
+{
+    uint16_t at = (uint16_t)(m->via.whole.off + m->via.whole.len);
+
+    while (at < end && m->data[at] != ',')
+        at++;
+    return at < end ? (uint16_t)(at + 1) : end;
+}
+
+// Hashes nothing unless a Via of ours is present, so a loop is caught on its second return.
+static bool is_loop(struct tnd_engine *e, struct tnd_job *job)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+
+    if (has_passed(e, job, &m->via))
+        return true;
+    for (uint8_t i = m->first[TND_HDR_VIA]; i != TND_SIP_NO_HDR; i = m->hdr[i].next) {
+        uint16_t at = m->hdr[i].value, end = (uint16_t)(at + m->hdr[i].value_len);
+        if (i == m->first[TND_HDR_VIA])
+            at = after_top_via(m, end);
+        while (at < end) {
+            struct tnd_via via;
+            uint16_t next = tnd_via_parse(m->data, at, end, &via);
+            if (next == 0)
+                return false; // below the top one, syntax is the next hop's business
+            at = next < end ? (uint16_t)(next + 1) : end;
+            if (has_passed(e, job, &via))
+                return true;
+        }
+    }
+    return false;
+}
+
+// ---- Checks of RFC 3261 16.3 --------------------------------------------------------
+
+static bool is_options_for_us(const struct tnd_job *job)
+{
+    return job->msg.method == TND_METHOD_OPTIONS && job->own_uri && job->msg.ruri.user.len == 0 &&
+           !job->more_routes;
+}
+
+// No extension that Proxy-Require can name is known here. An empty list names none.
+static bool requires_anything(const struct tnd_sip_msg *m)
+{
+    for (uint8_t i = m->first[TND_HDR_PROXY_REQUIRE]; i != TND_SIP_NO_HDR; i = m->hdr[i].next)
+        if (m->hdr[i].value_len)
+            return true;
+    return false;
+}
+
+// Returns: 0, or the status the request is answered with.
+static uint16_t check(struct tnd_engine *e, struct tnd_job *job)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+
+    if (job->token_state == TND_TOKEN_BAD)
+        return 403;
+    if (is_options_for_us(job))
+        return 200;
+    if (m->max_forwards == 0)
+        return 483;
+    if (is_loop(e, job)) {
+        tnd_count(&e->counters.loops);
+        return 482;
+    }
+    if (m->method != TND_METHOD_ACK && m->method != TND_METHOD_CANCEL && requires_anything(m))
+        return 420;
+    return 0;
+}
+
+// ---- The next hop -------------------------------------------------------------------
+
+static bool is_private(const struct tnd_addr *a)
+{
+    const uint8_t *b = a->ip;
+
+    if (a->family == 4)
+        return b[0] == 10 || (b[0] == 172 && (b[1] & 0xf0) == 16) || (b[0] == 192 && b[1] == 168) ||
+               (b[0] == 100 && (b[1] & 0xc0) == 64) || (b[0] == 169 && b[1] == 254);
+    return (b[0] & 0xfe) == 0xfc || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80);
+}
+
+// Rule 8: towards the caller, by the flow it came in on instead of the Contact it wrote.
+static bool takes_flow(const struct tnd_engine *e, const struct tnd_job *job,
+                       const struct tnd_uri *contact)
+{
+    uint16_t trunk = tnd_policy_trunk(e->policy, job->token.from_trunk);
+    enum tnd_nat nat =
+        trunk == TND_NO_TRUNK ? TND_NAT_AUTO : (enum tnd_nat)e->policy->trunks[trunk].nat;
+
+    if (!job->to_caller || job->more_routes || nat == TND_NAT_NO)
+        return false;
+    if (nat == TND_NAT_YES)
+        return true;
+    // No NAT changed the address: then the port in Contact is the one that listens.
+    return contact->ip.family && is_private(&contact->ip) &&
+           !tnd_addr_same_ip(&contact->ip, &job->token.flow);
+}
+
+static bool go_by_flow(struct tnd_engine *e, struct tnd_job *job)
+{
+    uint16_t listener = tnd_policy_listener(e->policy, job->token.listener);
+
+    if (listener == TND_NO_LISTENER)
+        return false;
+    job->dst = job->token.flow;
+    job->egress = listener;
+    job->egress_fixed = true;
+    job->how = TND_HOW_FLOW;
+    return true;
+}
+
+// The URI that names the next hop of a request which follows its own route set.
+// Returns: false when it is malformed.
+static bool next_uri(struct tnd_job *job, struct tnd_uri *uri)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+
+    if (job->more_routes)
+        return tnd_uri_parse(m->data, job->next_uri, uri);
+    *uri = m->ruri;
+    job->next_uri = m->ruri.whole;
+    return true;
+}
+
+static void go_direct(struct tnd_engine *e, struct tnd_job *job, struct tnd_str trunk_name)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+    struct tnd_uri uri;
+
+    if (!job->more_routes && job->own_uri) {
+        tnd__answer(e, job, 404); // there is nobody but ourselves
+        return;
+    }
+    if (!next_uri(job, &uri)) {
+        tnd__answer(e, job, 400);
+        return;
+    }
+    if (takes_flow(e, job, &uri) && go_by_flow(e, job))
+        return;
+    if (uri.scheme != TND_SCHEME_SIP && uri.scheme != TND_SCHEME_SIPS)
+        tnd__answer(e, job, 416);
+    else if (!tnd_next_hop_of_uri(m->data, &uri, trunk_name, &job->own_hop))
+        tnd__answer(e, job, 400);
+    else
+        job->hop = &job->own_hop;
+}
+
+// In-dialog, admitted by its token: which way, and along its own route set.
+static void go_in_dialog(struct tnd_engine *e, struct tnd_job *job)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+
+    job->to_caller =
+        tnd__caller_hash(e->cfg.keys, tnd_text(m, m->to_tag), job->call_key) == job->token.caller;
+    job->to_trunk =
+        tnd_policy_trunk(e->policy, job->to_caller ? job->token.from_trunk : job->token.to_trunk);
+    go_direct(e, job, (struct tnd_str){"", 0});
+}
+
+// Out of dialog, or without a token of ours: the route rules alone decide (rule 3).
+static void go_by_rules(struct tnd_engine *e, struct tnd_job *job)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+    enum tnd_method as = m->method == TND_METHOD_ACK || m->method == TND_METHOD_CANCEL
+                             ? TND_METHOD_INVITE
+                             : (enum tnd_method)m->method;
+    const struct tnd_route_rule *rule = tnd_policy_route(e->policy, job->trunk, m, as);
+
+    if (!rule) {
+        tnd__answer(e, job, 404);
+        return;
+    }
+    job->rule = (uint16_t)(rule - e->policy->rules);
+    switch ((enum tnd_route_to)rule->to) {
+    case TND_ROUTE_REPLY:
+        tnd__answer(e, job, rule->reply);
+        return;
+    case TND_ROUTE_REQUEST_URI:
+        job->more_routes = false;
+        go_direct(e, job, (struct tnd_str){"", 0});
+        return;
+    case TND_ROUTE_TRUNK:
+        job->to_trunk = rule->trunk;
+        job->hop = &e->policy->trunks[rule->trunk].hop;
+    }
+}
+
+// The name in the table, once it is known that the table will be asked.
+static void digest_name(struct tnd_engine *e, struct tnd_job *job)
+{
+    if (!job->hop || job->hop->numeric.family)
+        return;
+    if (job->hop != &job->own_hop)
+        job->name = e->policy->trunks[job->to_trunk].digest;
+    else
+        job->name = tnd_name_digest(&e->cfg.keys->digest,
+                                    (struct tnd_str){job->hop->name, job->hop->name_len});
+}
+
+// ---- Memory ---------------------------------------------------------------------------
+
+static void follow(struct tnd_engine *e, struct tnd_job *job, const struct tnd_memory_entry *entry)
+{
+    const struct tnd_policy *p = e->policy;
+
+    job->how = TND_HOW_MEMORY;
+    job->dst = entry->target;
+    job->attempt = entry->attempt;
+    job->has_loop = entry->loop != 0;
+    job->loop = entry->loop;
+    // A CANCEL from another port (NAT, or a client with a socket for each) must still bear
+    // its INVITE's branch, whose MAC binds that port.
+    job->src.port = entry->caller_port;
+    for (uint16_t i = 0; entry->to_trunk && i < p->n_trunks; i++)
+        if (tnd__short_id(p->trunks[i].id) == entry->to_trunk) {
+            job->to_trunk = i;
+            break;
+        }
+    for (uint16_t i = 0; entry->listener && i < p->n_listeners; i++)
+        if (tnd__short_id(p->listeners[i].id) == entry->listener) {
+            job->egress = i;
+            job->egress_fixed = true;
+            break;
+        }
+}
+
+// Rule 14: what is remembered goes where it went, whatever the rules say by now.
+static bool recall(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *job)
+{
+    struct tnd_memory_entry *entry = tnd_memory_find(e->memory, job->memory_key, now_ms);
+
+    if (!entry)
+        return false;
+    if (entry->target.family == 0) {
+        tnd__repeat_answer(e, job, entry->answer);
+        return true;
+    }
+    // The ACK of a 2xx goes end to end; only an RFC 2543 client's has its INVITE's key.
+    if (job->msg.method == TND_METHOD_ACK && entry->state == TND_MEMORY_DONE)
+        return false;
+    follow(e, job, entry);
+    // The last repetition leaves 31.5 s after the first: its answer, and the ACK of that, are
+    // still to come.
+    if (entry->state == TND_MEMORY_SENT && job->msg.method != TND_METHOD_ACK &&
+        job->msg.method != TND_METHOD_CANCEL)
+        tnd_memory_touch(e->memory, job->memory_key, now_ms, TND_LIFE_MS);
+    return true;
+}
+
+// ---- The stage ------------------------------------------------------------------------
+
+// Who sent it, and may it pass.
+static void examine(struct tnd_engine *e, struct tnd_job *job)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+
+    if (job->listener >= e->policy->n_listeners) { // parked across a reload
+        job->listener = tnd_policy_listener_for(e->policy, job->src.family, TND_NO_LISTENER);
+        if (job->listener == TND_NO_LISTENER) {
+            tnd_job_drop(e, job, TND_DROP_NO_LISTENER);
+            return;
+        }
+        job->egress = job->listener;
+    }
+    read_routes(e, job);
+    read_strict_uri(e, job);
+    if (!admit(e, job))
+        return;
+    if (m->error != TND_SIP_ERR_NONE) {
+        refuse_malformed(e, job);
+        return;
+    }
+    job->memory_key =
+        tnd__memory_key(e->cfg.keys, job->txn, (enum tnd_method)m->method, tnd__trunk_id(e, job));
+    tnd_memory_prefetch(e->memory, job->memory_key);
+}
+
+// Where does it go, or what is it answered.
+static void decide(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *job)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+    bool own_way =
+        job->token_state == TND_TOKEN_GOOD && m->to_tag.len && (job->more_routes || !job->own_uri);
+    uint16_t status;
+
+    if (!own_way)
+        job->strict_in = job->strict_out = false;
+    if (is_ack_of_ours(e, job)) {
+        job->verdict = TND_VERDICT_ABSORB;
+        return;
+    }
+    if (recall(e, now_ms, job))
+        return;
+    status = check(e, job);
+    if (status)
+        tnd__answer(e, job, status);
+    else if (own_way)
+        go_in_dialog(e, job);
+    else if (job->trunk == TND_NO_TRUNK)
+        tnd__answer(e, job, 404);
+    else
+        go_by_rules(e, job);
+    digest_name(e, job);
+}
+
+void tnd_stage_route(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *const jobs[],
+                     uint32_t n)
+{
+    e->policy = atomic_load_explicit(e->cfg.policy, memory_order_acquire);
+    for (uint32_t i = 0; i < n; i++) {
+        struct tnd_job *job = jobs[i];
+        if (job->verdict != TND_VERDICT_NONE)
+            continue;
+        tnd_count(job->msg.is_request ? &e->counters.requests : &e->counters.responses);
+        if (job->msg.is_request)
+            examine(e, job);
+        else
+            tnd__route_response(e, job);
+    }
+    // Their lines of the memory are on the way from DRAM.
+    for (uint32_t i = 0; i < n; i++) {
+        struct tnd_job *job = jobs[i];
+        if (job->verdict == TND_VERDICT_NONE)
+            decide(e, now_ms, job);
+        else if (job->verdict == TND_VERDICT_FORWARD)
+            tnd__note_heard(e, now_ms, job);
+    }
+}

@@ -1,0 +1,244 @@
+// Our Via branch: its layout, what it carries, and that nothing it binds can be changed.
+#include "cmocka_all.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "guard.h"
+#include "proxy/branch.h"
+#include "random.h"
+
+static const struct tnd_keys keys = {
+    .n_sign = 2,
+    .sign = {{.id = 7, .key = {0x1111, 0x2222}}, {.id = 0xa9, .key = {0x3333, 0x4444}}},
+};
+
+static struct tnd_branch_scope scope_of(void)
+{
+    struct tnd_branch_scope s = {
+        .txn = 0x123456789abcdef0, .call_key = 0xfedcba987654321, .cseq = 42};
+
+    assert_true(tnd_addr_parse(TND_STR("198.51.100.7:5062"), &s.flow));
+    return s;
+}
+
+static struct tnd_branch example(bool has_loop)
+{
+    return (struct tnd_branch){
+        .listener = 0x01234567,
+        .trunk = 0x89abcdef,
+        .target = 0xfedcba987654,
+        .attempt = 3,
+        .has_loop = has_loop,
+        .loop = has_loop ? 0xdeadbeef : 0,
+    };
+}
+
+static struct tnd_str written(const struct tnd_branch *b, const struct tnd_branch_scope *s,
+                              char out[static TND_BRANCH_MAX])
+{
+    return (struct tnd_str){out, tnd_branch_write(b, s, &keys, out)};
+}
+
+static void layout(void **state)
+{
+    struct tnd_branch b = example(true);
+    struct tnd_branch_scope s = scope_of();
+    char out[TND_BRANCH_MAX], again[TND_BRANCH_MAX];
+    struct tnd_str t = written(&b, &s, out);
+
+    (void)state;
+    assert_int_equal(t.len, 63);
+    assert_memory_equal(out, "z9hG4bKa90123456789abcdeffedcba98765431deadbeef", 47);
+    assert_true(tnd_str_eq(t, written(&b, &s, again))); // same request, same branch
+    b = example(false);
+    t = written(&b, &s, out);
+    assert_int_equal(t.len, 55);
+    assert_memory_equal(out, "z9hG4bKa90123456789abcdeffedcba98765430", 39);
+}
+
+// The MAC is SipHash-2-4 of these words: a second node must come to the same.
+static void mac_words(void **state)
+{
+    struct tnd_branch b = example(true);
+    struct tnd_branch_scope s = scope_of();
+    uint64_t words[9] = {TND_DOMAIN_BRANCH,
+                         0xa90123456789abcd,
+                         0xeffedcba98765431,
+                         0xdeadbeef0000002a,
+                         s.txn,
+                         s.call_key,
+                         0x076433c6,
+                         0,
+                         4 << 16 | 5062};
+    char out[TND_BRANCH_MAX], want[17];
+
+    (void)state;
+    written(&b, &s, out);
+    snprintf(want, sizeof want, "%016llx",
+             (unsigned long long)tnd_hash(&keys.sign[1].key, words, sizeof words));
+    assert_memory_equal(out + 47, want, 16);
+}
+
+static struct tnd_branch random_branch(uint64_t *seed)
+{
+    bool has_loop = test_random(seed) & 1;
+
+    return (struct tnd_branch){
+        .listener = (uint32_t)test_random(seed),
+        .trunk = (uint32_t)test_random(seed),
+        .target = test_random(seed) >> 16,
+        .attempt = test_random(seed) & 15,
+        .has_loop = has_loop,
+        .loop = has_loop ? (uint32_t)test_random(seed) : 0,
+    };
+}
+
+static void assert_same(const struct tnd_branch *a, const struct tnd_branch *b)
+{
+    assert_true(a->listener == b->listener && a->trunk == b->trunk && a->target == b->target &&
+                a->attempt == b->attempt && a->has_loop == b->has_loop && a->loop == b->loop);
+}
+
+static void there_and_back(void **state)
+{
+    uint64_t seed = 1;
+
+    (void)state;
+    for (int i = 0; i < 20000; i++) {
+        struct tnd_branch b = random_branch(&seed), got;
+        struct tnd_branch_scope s = scope_of();
+        char out[TND_BRANCH_MAX];
+        struct tnd_str t;
+
+        s.txn = test_random(&seed);
+        t = written(&b, &s, out);
+        assert_true(tnd_branch_read(t, &got));
+        assert_same(&b, &got);
+        assert_true(tnd_branch_verify(t, &s, &keys));
+    }
+}
+
+static void each_part_of_the_scope_is_bound(void **state)
+{
+    struct tnd_branch b = example(true);
+    struct tnd_branch_scope s = scope_of(), other;
+    char out[TND_BRANCH_MAX];
+    struct tnd_str t = written(&b, &s, out);
+
+    (void)state;
+#define REFUSED(change)                                    \
+    do {                                                   \
+        other = s;                                         \
+        change;                                            \
+        assert_false(tnd_branch_verify(t, &other, &keys)); \
+    } while (0)
+    REFUSED(other.txn ^= 1);
+    REFUSED(other.call_key ^= 1ULL << 63);
+    REFUSED(other.cseq++);
+    REFUSED(other.flow.port++);
+    REFUSED(other.flow.family = 6);
+    for (unsigned i = 0; i < 16; i++)
+        REFUSED(other.flow.ip[i] ^= 1);
+#undef REFUSED
+}
+
+// Every octet, every value: either not of our form or its MAC is wrong.
+static void no_octet_can_change(void **state)
+{
+    struct tnd_branch_scope s = scope_of();
+
+    (void)state;
+    for (int has_loop = 0; has_loop < 2; has_loop++) {
+        struct tnd_branch b = example(has_loop), got;
+        char out[TND_BRANCH_MAX];
+        struct tnd_str t = written(&b, &s, out);
+
+        for (size_t i = 0; i < t.len; i++)
+            for (unsigned v = 0; v < 256; v++) {
+                char was = out[i];
+                bool hex = strchr("0123456789abcdef", (int)v) && v;
+                out[i] = (char)v;
+                if (v != (uint8_t)was)
+                    assert_false(tnd_branch_verify(t, &s, &keys));
+                if (i >= 7 && i != 38)
+                    assert_int_equal(tnd_branch_read(t, &got), hex);
+                else
+                    assert_int_equal(tnd_branch_read(t, &got), v == (uint8_t)was);
+                out[i] = was;
+            }
+    }
+}
+
+static void keys_by_their_number(void **state)
+{
+    struct tnd_branch b = example(true);
+    struct tnd_branch_scope s = scope_of();
+    struct tnd_keys rotated = keys, gone = keys;
+    char out[TND_BRANCH_MAX];
+    struct tnd_str t = written(&b, &s, out);
+
+    (void)state;
+    rotated.sign[0] = keys.sign[1]; // the signer has become the previous key
+    rotated.sign[1] = (struct tnd_sign_key){.id = 0xaa, .key = {5, 6}};
+    assert_true(tnd_branch_verify(t, &s, &rotated));
+    gone.sign[1] = rotated.sign[1];
+    assert_false(tnd_branch_verify(t, &s, &gone));
+}
+
+// Text that ends where the mapped memory ends, at every length.
+static void reads_no_further(void **state)
+{
+    struct tnd_branch b = example(true), got;
+    struct tnd_branch_scope s = scope_of();
+    char out[TND_BRANCH_MAX];
+    struct tnd_str t = written(&b, &s, out);
+    struct test_guard g;
+
+    (void)state;
+    test_guard_open(&g);
+    for (size_t len = 0; len <= t.len; len++) {
+        struct tnd_str at_end = {test_guard_put(&g, out, len), len};
+        assert_int_equal(tnd_branch_read(at_end, &got), len == t.len);
+        assert_int_equal(tnd_branch_verify(at_end, &s, &keys), len == t.len);
+    }
+    assert_false(tnd_branch_read((struct tnd_str){NULL, 0}, &got));
+    test_guard_close(&g);
+}
+
+static void others_are_not_ours(void **state)
+{
+    static const char *const texts[] = {
+        "z9hG4bK",
+        "z9hG4bK74bf9",
+        "z9hG4bKa90123456789abcdeffedcba98765431deadbeef0123456789abcdef0", // one too long
+        "z9hG4bKA90123456789abcdeffedcba98765431deadbeef0123456789abcdef",  // upper case
+        "z9hG4bka90123456789abcdeffedcba98765431deadbeef0123456789abcdef",  // cookie's case
+        "z9hG4bKa90123456789abcdeffedcba98765430deadbeef0123456789abcdef",  // no loop, yet long
+        "z9hG4bKa90123456789abcdeffedcba987654300123456789abcdef0",         // too long, no loop
+        "z9hG4bKa90123456789abcdeffedcba987654310123456789abcdef",          // loop, yet short
+        "z9hG4bKa90123456789abcdeffedcba98765432deadbeef0123456789abcdef",
+    };
+    struct tnd_branch got;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (tnd_branch_read(tnd_str_of(texts[i]), &got))
+            fail_msg("read as ours: %s", texts[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(layout),
+        cmocka_unit_test(mac_words),
+        cmocka_unit_test(there_and_back),
+        cmocka_unit_test(each_part_of_the_scope_is_bound),
+        cmocka_unit_test(no_octet_can_change),
+        cmocka_unit_test(keys_by_their_number),
+        cmocka_unit_test(reads_no_further),
+        cmocka_unit_test(others_are_not_ours),
+    };
+
+    return cmocka_run_group_tests_name("branch", tests, NULL, NULL);
+}

@@ -1,0 +1,374 @@
+// Rules 1 to 5: what is ours, who may pass, which way, with which Request-URI, and loops.
+#include "unit/rules.h"
+
+static const char *options_to(const char *uri)
+{
+    return make_request(&(struct request){.method = "OPTIONS", .uri = uri});
+}
+
+// A Via no other message has: the memory must not decide here.
+static const char *new_via(void)
+{
+    static unsigned n;
+
+    return text_of("SIP/2.0/UDP 10.0.0.5:5060;branch=z9hG4bKnew%u", n++);
+}
+
+// ---- 1: ours ------------------------------------------------------------------------------
+
+static void rule1_ours(void **state)
+{
+    static const char *const ours[] = {
+        "sip:192.0.2.10",
+        "sip:192.0.2.10:5060",
+        "sip:198.51.100.1",
+        "sip:198.51.100.1:5080",
+        "sip:10.0.0.1",
+        "sip:[2001:db8:2::10]",
+        "sip:[2001:DB8:2:0::10]:5060",
+        "sip:edge.example",
+        "sip:EDGE.example",
+        "sip:sip.edge.example:5060",
+        "sip:edge.example.",
+        "sip:edge.example:5080",
+        "sips:edge.example",
+        "sip:edge.example;transport=udp",
+    };
+    static const char *const theirs[] = {
+        "sip:192.0.2.10:5061",  "sip:192.0.2.11",        "sip:other.example",  "sip:xedge.example",
+        "sip:edge.example.org", "sip:edge.example:6000", "sip:[2001:db8::11]", "sip:10.0.0.1:5080",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        run(h, PBX_SRC, LAN4, options_to(ours[i]), &r);
+        if (r.verdict != TND_VERDICT_ANSWER || r.status != 200)
+            fail_msg("%s is ours", ours[i]);
+    }
+    for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++) {
+        run(h, PBX_SRC, LAN4, options_to(theirs[i]), &r);
+        if (r.verdict == TND_VERDICT_ANSWER && r.status == 200)
+            fail_msg("%s is not ours", theirs[i]);
+    }
+}
+
+// ---- 2: sources ---------------------------------------------------------------------------
+
+static void rule2_source_by_prefix_then_port(void **state)
+{
+    static const struct {
+        const char *src;
+        int trunk;
+    } cases[] = {
+        {"203.0.113.1:5060", CARRIER}, {"203.0.113.7:5060", CARRIER},
+        {"203.0.113.7:5062", NARROW},  {"10.0.255.255:1", PBX},
+        {"10.1.0.0:5060", -1},         {"[2001:db8:6::1]:9", SIX},
+        {"[2001:db8:7::1]:9", -1},     {FOREIGN_SRC, -1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run(h, cases[i].src, WAN4, invite(), &r);
+        if (cases[i].trunk < 0)
+            assert_drop(r, TND_DROP_FOREIGN_SOURCE);
+        else
+            assert_int_equal(r.trunk, cases[i].trunk);
+    }
+}
+
+static void rule2_nothing_is_answered_to_strangers(void **state)
+{
+    (void)state;
+    run(h, FOREIGN_SRC, WAN4, options_to("sip:edge.example"), &r);
+    assert_drop(r, TND_DROP_FOREIGN_SOURCE);
+    run(h, FOREIGN_SRC, WAN4, "INVITE sip:a@b SIP/2.0\r\nVia: nonsense\r\n\r\n", &r);
+    assert_drop(r, TND_DROP_FOREIGN_SOURCE);
+}
+
+static void rule2_token_admits_in_dialog_only(void **state)
+{
+    (void)state;
+    run(h, PBX_SRC, LAN4, invite(), &r);
+    assert_forward(r);
+    const char *route = route_to(header(&r.out[0], "Record-Route", 0));
+    struct request bye = {.method = "BYE",
+                          .uri = "sip:alice@192.0.2.77:5062",
+                          .from = "<sip:+4930123@edge.example>;tag=bob",
+                          .to = "<sip:alice@pbx.example>;tag=alice",
+                          .via = "SIP/2.0/UDP 192.0.2.200;branch=z9hG4bKbye",
+                          .more = route};
+    run(h, FOREIGN_SRC, WAN4, make_request(&bye), &r);
+    assert_forward(r);
+    assert_dst(r.out[0], "192.0.2.77:5062");
+    bye.to = "<sip:alice@pbx.example>"; // no dialog: the token is worth nothing
+    run(h, FOREIGN_SRC, WAN4, make_request(&bye), &r);
+    assert_drop(r, TND_DROP_FOREIGN_SOURCE);
+    bye.to = "<sip:alice@pbx.example>;tag=alice";
+    bye.call_id = "another@call"; // the MAC binds the Call-ID
+    run(h, FOREIGN_SRC, WAN4, make_request(&bye), &r);
+    assert_drop(r, TND_DROP_BAD_TOKEN);
+    run(h, CARRIER_SRC, WAN4, make_request(&bye), &r);
+    assert_answer(r, 403);
+}
+
+// ---- 3: Route -----------------------------------------------------------------------------
+
+static void rule3_ours_come_off(void **state)
+{
+    static const char *const routes[] = {
+        "Route: <sip:198.51.100.1;lr>\r\n",
+        "Route: <sip:edge.example;lr>, <sip:10.0.0.1;lr>\r\n",
+        "Route: <sip:198.51.100.1;lr>\r\nX-Between: 1\r\nroute: <sip:10.0.0.1;lr>\r\n",
+        "Route:\r\n <sip:198.51.100.1;lr>,\r\n\t<sip:10.0.0.1:5060;lr>\r\n",
+        "Route: \"me, <myself>\" <sip:198.51.100.1;lr>;x=y\r\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        run(h, PBX_SRC, LAN4, make_request(&(struct request){.more = routes[i]}), &r);
+        assert_forward(r);
+        assert_int_equal(header_count(&r.out[0], "Route"), 0);
+        assert_int_equal(r.to_trunk, CARRIER);
+    }
+}
+
+static void rule3_foreign_below_ours_stay_and_rules_decide(void **state)
+{
+    static const char *const routes[] = {
+        "Route: <sip:198.51.100.1;lr>, <sip:evil.example;lr>\r\n",
+        "Route: <sip:198.51.100.1;lr>\r\nRoute: <sip:evil.example;lr>\r\n",
+        "Route: <sip:evil.example;lr>\r\n",
+        "Route: <sip:evil.example>\r\n", // a strict router: no reason to go there either
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        run(h, PBX_SRC, LAN4, make_request(&(struct request){.more = routes[i]}), &r);
+        assert_forward(r);
+        assert_int_equal(r.to_trunk, CARRIER);
+        assert_has(r.out[0].text, "INVITE sip:+4930123@sip.carrier.example SIP/2.0\r\n");
+        assert_int_equal(header_count(&r.out[0], "Route"), 1);
+        assert_has(header(&r.out[0], "Route", 0), "evil.example");
+        assert_lacks(header(&r.out[0], "Route", 0), "198.51.100.1");
+    }
+}
+
+static void rule3_middle_of_ours_stays(void **state)
+{
+    (void)state;
+    run(h, PBX_SRC, LAN4,
+        make_request(&(struct request){
+            .more = "Route: <sip:10.0.0.1;lr>,<sip:a.example;lr> , <sip:10.0.0.1;lr>\r\n"}),
+        &r);
+    assert_string_equal(header(&r.out[0], "Route", 0), "<sip:a.example;lr> , <sip:10.0.0.1;lr>");
+}
+
+static void rule3_no_open_relay(void **state)
+{
+    (void)state;
+    // In-dialog by its looks, but without a token of ours: rules only.
+    run(h, CARRIER_SRC, WAN4,
+        make_request(&(struct request){.method = "BYE",
+                                       .uri = "sip:victim@198.18.0.1",
+                                       .to = "<sip:x@y.example>;tag=made-up",
+                                       .more = "Route: <sip:198.51.100.1;lr>, "
+                                               "<sip:198.18.0.2;lr>\r\n"}),
+        &r);
+    assert_forward(r);
+    assert_dst(r.out[0], "10.0.0.5:5060");
+}
+
+static void rule3_cancel_and_ack_match_as_invite(void **state)
+{
+    struct tnd_route_rule *first = &h->rules[0];
+
+    (void)state;
+    first->method = TND_METHOD_INVITE;
+    first->method_text = "INVITE";
+    run(h, PBX_SRC, LAN4, make_request(&(struct request){.method = "CANCEL"}), &r);
+    assert_forward(r);
+    run(h, PBX_SRC, LAN4,
+        make_request(&(struct request){.method = "ACK", .to = "<sip:x@y.example>;tag=z"}), &r);
+    assert_forward(r);
+    run(h, PBX_SRC, LAN4, make_request(&(struct request){.method = "MESSAGE", .via = new_via()}),
+        &r);
+    assert_answer(r, 404);
+    first->method = TND_METHOD_OTHER;
+    first->method_text = "PING";
+    run(h, PBX_SRC, LAN4, make_request(&(struct request){.method = "PING", .via = new_via()}), &r);
+    assert_forward(r);
+    run(h, PBX_SRC, LAN4, make_request(&(struct request){.method = "ping", .via = new_via()}), &r);
+    assert_answer(r, 404);
+}
+
+static void rule3_user_and_domain_patterns(void **state)
+{
+    static const struct {
+        const char *uri;
+        bool match;
+    } cases[] = {
+        {"sip:+49@a.example", true},      {"sip:+491;x=y@a.example", true},
+        {"sip:%2b49301@a.example", true}, {"sip:%2B%34%39@a.example", true},
+        {"sip:+48@a.example", false},     {"sip:+4@a.example", false},
+        {"sip:a.example", false},         {"sip:%252B49@a.example", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run(h, PBX_SRC, LAN4,
+            make_request(&(struct request){.uri = cases[i].uri, .via = new_via()}), &r);
+        if ((r.verdict == TND_VERDICT_FORWARD) != cases[i].match)
+            fail_msg("%s", cases[i].uri);
+    }
+    h->rules[0].user = NULL;
+    h->rules[0].domain = "*.partner.example";
+    run(h, PBX_SRC, LAN4,
+        make_request(&(struct request){.uri = "sip:x@A.Partner.Example.", .via = new_via()}), &r);
+    assert_forward(r);
+    run(h, PBX_SRC, LAN4,
+        make_request(&(struct request){.uri = "sip:x@partner.example", .via = new_via()}), &r);
+    assert_answer(r, 404);
+}
+
+// ---- 4: Request-URI -------------------------------------------------------------------------
+
+static void rule4_own_uri_becomes_the_trunks(void **state)
+{
+    static const struct {
+        const char *uri, *want;
+    } cases[] = {
+        {"sip:+49@198.51.100.1", "sip:+49@sip.carrier.example"},
+        {"sip:+49:secret@edge.example:5060", "sip:+49:secret@sip.carrier.example"},
+        {"sip:+49@edge.example;user=phone", "sip:+49@sip.carrier.example;user=phone"},
+        {"sip:+49@edge.example;transport=tcp;user=phone;lr;maddr=1.2.3.4;x=y",
+         "sip:+49@sip.carrier.example;user=phone;x=y"},
+        {"sip:+49;phone-context=a.b;q=1@10.0.0.1",
+         "sip:+49;phone-context=a.b;q=1@sip.carrier.example"},
+        {"sip:%2B49@edge.example", "sip:%2B49@sip.carrier.example"},
+        {"sip:+49@elsewhere.example:5099;transport=tcp",
+         "sip:+49@elsewhere.example:5099;transport=tcp"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run(h, PBX_SRC, LAN4,
+            make_request(&(struct request){.uri = cases[i].uri, .via = new_via()}), &r);
+        assert_forward(r);
+        assert_string_equal(start_line(&r.out[0]), text_of("INVITE %s SIP/2.0", cases[i].want));
+    }
+    harness_trunk_uri(h, CARRIER, "sips:[2001:db8::7]:5099;transport=udp");
+    run(h, PBX_SRC, LAN4,
+        make_request(
+            &(struct request){.uri = "sip:+49@edge.example;transport=tls", .via = new_via()}),
+        &r);
+    assert_string_equal(start_line(&r.out[0]),
+                        "INVITE sips:+49@[2001:db8::7]:5099;transport=udp SIP/2.0");
+}
+
+static void rule4_request_uri_route(void **state)
+{
+    (void)state;
+    run(h, NARROW_SRC, WAN4,
+        make_request(&(struct request){.uri = "sip:x@198.18.5.6:5099", .via = new_via()}), &r);
+    assert_forward(r);
+    assert_dst(r.out[0], "198.18.5.6:5099");
+    assert_int_equal(r.how, TND_HOW_NUMERIC);
+    run(h, NARROW_SRC, WAN4,
+        make_request(&(struct request){.uri = "sip:x@edge.example", .via = new_via()}), &r);
+    assert_answer(r, 404); // there is nobody but us
+    run(h, NARROW_SRC, WAN4,
+        make_request(
+            &(struct request){.uri = "sip:x@198.18.5.6;maddr=198.18.5.7", .via = new_via()}),
+        &r);
+    assert_dst(r.out[0], "198.18.5.7:5060");
+}
+
+// ---- 5: loops -------------------------------------------------------------------------------
+
+// The request that left, as its next hop sends it back: one Via more.
+static const char *sent_back(const struct sent *s, int hop, const char *uri)
+{
+    const char *rest = strstr(s->text, "\r\n") + 2;
+
+    return text_of(
+        "INVITE %s SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.1:5060;branch=z9hG4bKhop%d\r\n%s", uri,
+        hop, rest);
+}
+
+static void rule5_second_return_is_a_loop(void **state)
+{
+    const char *uri = "sip:x@elsewhere.example";
+
+    (void)state;
+    run(h, CARRIER_SRC, WAN4,
+        make_request(
+            &(struct request){.uri = uri, .via = "SIP/2.0/UDP 203.0.113.1;branch=z9hG4bKa"}),
+        &r);
+    assert_forward(r);
+    run(h, CARRIER_SRC, WAN4, sent_back(&r.out[0], 1, uri), &r);
+    assert_forward(r);
+    run(h, CARRIER_SRC, WAN4, sent_back(&r.out[0], 2, uri), &r2);
+    assert_answer(r2, 482);
+    // With another Request-URI it is a spiral.
+    run(h, CARRIER_SRC, WAN4, sent_back(&r.out[0], 3, "sip:y@elsewhere.example"), &r2);
+    assert_forward(r2);
+}
+
+static void rule5_spiral_by_another_trunk(void **state)
+{
+    const char *uri = "sip:+49@elsewhere.example";
+
+    (void)state;
+    run(h, CARRIER_SRC, WAN4, make_request(&(struct request){.uri = uri}), &r);
+    assert_dst(r.out[0], "10.0.0.5:5060");
+    run(h, PBX_SRC, LAN4, sent_back(&r.out[0], 1, uri), &r);
+    assert_forward(r);
+    assert_int_equal(r.to_trunk, CARRIER);
+}
+
+// In a spiral the ACK has a To tag, and a CANCEL no credentials, that the INVITE had not.
+static void rule5_spiral_keeps_the_branch(void **state)
+{
+    struct request again = {.uri = "sip:+49@elsewhere.example",
+                            .more = "Via: SIP/2.0/UDP 198.51.100.1:5060;branch=z9hG4bK"
+                                    "081122334455667788112233445566700000112233445566\r\n"
+                                    "Proxy-Authorization: Digest username=\"a\"\r\n"};
+
+    (void)state;
+    again.via = "SIP/2.0/UDP 10.0.0.5;branch=z9hG4bKq";
+    run(h, PBX_SRC, LAN4, make_request(&again), &r);
+    assert_forward(r);
+    assert_int_equal(strlen(branch_of(&r.out[0])), 63); // with its loop hash
+    again.method = "CANCEL";
+    again.more = strchr(again.more, '\0');
+    run(h, PBX_SRC, LAN4, make_request(&again), &r2);
+    assert_string_equal(branch_of(&r2.out[0]), branch_of(&r.out[0]));
+    again.method = "ACK";
+    again.to = "<sip:+4930123@edge.example>;tag=callee";
+    run(h, PBX_SRC, LAN4, make_request(&again), &r2);
+    assert_forward(r2);
+    assert_string_equal(branch_of(&r2.out[0]), branch_of(&r.out[0]));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(rule1_ours),
+        CASE(rule2_source_by_prefix_then_port),
+        CASE(rule2_nothing_is_answered_to_strangers),
+        CASE(rule2_token_admits_in_dialog_only),
+        CASE(rule3_ours_come_off),
+        CASE(rule3_foreign_below_ours_stay_and_rules_decide),
+        CASE(rule3_middle_of_ours_stays),
+        CASE(rule3_no_open_relay),
+        CASE(rule3_cancel_and_ack_match_as_invite),
+        CASE(rule3_user_and_domain_patterns),
+        CASE(rule4_own_uri_becomes_the_trunks),
+        CASE(rule4_request_uri_route),
+        CASE(rule5_second_return_is_a_loop),
+        CASE(rule5_spiral_by_another_trunk),
+        CASE(rule5_spiral_keeps_the_branch),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
