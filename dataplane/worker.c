@@ -1,0 +1,205 @@
+// The loop of a worker: what waits for it, then its own queues, burst by burst.
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <rte_ethdev.h>
+#include <rte_pause.h>
+#include <rte_rcu_qsbr.h>
+
+#include "dataplane/worker.h"
+
+#define EMPTY_LOOPS_MAX 64 // then it sleeps
+
+// From route to the frames' departure. `w->stamp` is the time of the call.
+static void finish(struct tnd_worker *w, struct tnd_job *jobs[], uint32_t n)
+{
+    struct tnd_engine *e = w->engine;
+
+    if (n == 0)
+        return;
+    tnd_stage_route(e, w->now_ms, jobs, n);
+    tnd_stage_end(w, TND_STAGE_route);
+    tnd_stage_pick(e, w->now_ms, jobs, n);
+    tnd_stage_end(w, TND_STAGE_pick);
+    tnd_egress(w, jobs, n);
+    tnd_stage_end(w, TND_STAGE_egress);
+    tnd_tx_outputs(w, jobs, n);
+    tnd_stage_end(w, TND_STAGE_rewrite);
+    tnd_tx_flush(w);
+    for (uint32_t i = 0; i < n; i++) {
+        tnd_job_count(e, jobs[i]);
+        tnd_engine_done(e, jobs[i]);
+    }
+    tnd_add(&w->io.jobs, n);
+    tnd_stage_end(w, TND_STAGE_tx);
+}
+
+static uint32_t poll_inboxes(struct tnd_worker *w)
+{
+    struct tnd_job *jobs[TND_BURST];
+    uint32_t done = 0, n;
+
+    for (int quota = 0; quota < TND_INBOX_QUOTA && tnd_steer_waiting(w); quota++) {
+        w->stamp = rte_rdtsc();
+        n = tnd_steer_take(w, jobs);
+        tnd_stage_end(w, TND_STAGE_steer);
+        finish(w, jobs, n);
+        tnd_steer_free(w, jobs, n);
+        done += n;
+    }
+    return done;
+}
+
+static uint32_t poll_queue(struct tnd_worker *w, uint16_t interface, uint16_t queue)
+{
+    struct rte_mbuf *frames[TND_BURST];
+    struct tnd_job *jobs[TND_BURST];
+
+    w->stamp = rte_rdtsc();
+    uint32_t n = rte_eth_rx_burst(w->dp->ports[interface].id, queue, frames, TND_BURST);
+    if (n == 0)
+        return 0;
+    tnd_stage_end(w, TND_STAGE_rx);
+    uint32_t n_jobs = tnd_rx_frames(w, interface, frames, n, jobs);
+    tnd_stage_end(w, TND_STAGE_frame);
+    if (n_jobs == 0)
+        return n;
+    tnd_stage_parse(w->engine, jobs, n_jobs);
+    tnd_stage_end(w, TND_STAGE_parse);
+    tnd_stage_digest(w->engine, jobs, n_jobs);
+    tnd_stage_end(w, TND_STAGE_digest);
+    n_jobs = tnd_steer(w, jobs, n_jobs);
+    tnd_stage_end(w, TND_STAGE_steer);
+    finish(w, jobs, n_jobs);
+    tnd_steer_free(w, jobs, n_jobs);
+    return n;
+}
+
+static uint32_t poll_ports(struct tnd_worker *w)
+{
+    uint32_t done = 0;
+
+    for (uint16_t i = 0; i < w->dp->cfg.n_interfaces; i++)
+        for (uint16_t q = w->index; q < w->dp->ports[i].queues;
+             q = (uint16_t)(q + w->dp->cfg.workers))
+            done += poll_queue(w, i, q);
+    return done;
+}
+
+// Names that control has published, and then what waited for them or has waited too long.
+static uint32_t poll_parked(struct tnd_worker *w)
+{
+    const struct tnd_policy *policy = tnd_worker_policy(w);
+    const struct tnd_name_digest *name;
+    struct tnd_job *jobs[TND_BURST];
+    struct tnd_engine *e = w->engine;
+
+    while ((name = tnd_spsc_front(&w->wakes)) != NULL) {
+        tnd_park_wake(e->park, name);
+        tnd_spsc_pop(&w->wakes);
+    }
+    for (uint32_t i = 0; i < TND_BURST; i++)
+        jobs[i] = &w->due[i];
+    w->stamp = rte_rdtsc();
+    uint32_t n = tnd_engine_due(e, w->now_ms, jobs, TND_BURST);
+    if (n == 0)
+        return 0;
+    for (uint32_t i = 0; i < n; i++) // parked under a policy with more listeners
+        if (jobs[i]->listener >= policy->n_listeners)
+            tnd_job_drop(e, jobs[i], TND_DROP_NO_LISTENER);
+    tnd_stage_parse(e, jobs, n);
+    tnd_stage_end(w, TND_STAGE_parse);
+    tnd_stage_digest(e, jobs, n);
+    tnd_stage_end(w, TND_STAGE_digest);
+    tnd_steer_check(w, jobs, n);
+    finish(w, jobs, n);
+    return n;
+}
+
+// Names that requests wait for go to control; what finds its queue full stays for the next loop.
+static void give_wants(struct tnd_worker *w)
+{
+    struct tnd_engine *e = w->engine;
+    uint32_t i = 0;
+
+    for (; i < e->n_wants; i++) {
+        struct tnd_want *slot = tnd_spsc_claim(&w->wants);
+        if (!slot) {
+            tnd_count(&w->io.wants_full);
+            break;
+        }
+        *slot = e->wants[i];
+        tnd_spsc_commit(&w->wants);
+        tnd_count(&w->io.wants);
+    }
+    if (i > 0) {
+        memmove(e->wants, e->wants + i, (e->n_wants - i) * sizeof *e->wants);
+        e->n_wants -= i;
+        tnd_worker_ring_control(w);
+    }
+}
+
+static void ring_if_needed(struct tnd_worker *w)
+{
+    uint64_t one = 1;
+
+    if (!w->rang)
+        return;
+    w->rang = false;
+    // Pairs with the exchange in tnd_dataplane_hush: after it control looks at every queue.
+    if (!atomic_exchange(&w->dp->rung, true) && write(w->dp->doorbell, &one, sizeof one) < 0)
+        atomic_store(&w->dp->rung, false);
+}
+
+uint32_t tnd_worker_poll(struct tnd_worker *w)
+{
+    struct tnd_dataplane *dp = w->dp;
+    uint64_t start = rte_rdtsc();
+
+    w->now_ms = start / dp->tsc_per_ms;
+    // Pairs with release in tnd_dataplane_publish_policy.
+    atomic_store_explicit(&w->policy, atomic_load_explicit(&dp->policy, memory_order_acquire),
+                          memory_order_relaxed);
+    // Pairs with release in tnd_dataplane_publish_adjacency.
+    w->adjacency = atomic_load_explicit(&dp->adjacency, memory_order_acquire);
+    uint32_t done = poll_inboxes(w);
+    done += poll_ports(w);
+    done += poll_parked(w);
+    if (dp->cfg.workers > 1)
+        tnd_steer_reclaim(w);
+    tnd_rx_expire(w);
+    if (w->engine->n_wants > 0)
+        give_wants(w);
+    ring_if_needed(w);
+    tnd_count(&w->io.loops);
+    if (done == 0)
+        tnd_add(&w->io.cycles[TND_STAGE_idle], rte_rdtsc() - start);
+    rte_rcu_qsbr_quiescent(dp->qsbr, w->index);
+    return done;
+}
+
+int tnd_worker_main(void *arg)
+{
+    struct tnd_worker *w = arg;
+    struct tnd_dataplane *dp = w->dp;
+
+    prctl(PR_SET_TIMERSLACK, 1); // naps of 20 us, not of 70
+    rte_rcu_qsbr_thread_online(dp->qsbr, w->index);
+    while (!atomic_load_explicit(&dp->stop, memory_order_relaxed)) {
+        if (tnd_worker_poll(w) > 0) {
+            w->idle_loops = w->naps = 0;
+            continue;
+        }
+        if (dp->cfg.busy_poll || ++w->idle_loops < EMPTY_LOOPS_MAX) {
+            rte_pause();
+            continue;
+        }
+        uint64_t before = rte_rdtsc();
+        tnd_worker_sleep(w);
+        tnd_add(&w->io.cycles[TND_STAGE_idle], rte_rdtsc() - before);
+        if (w->naps == 0)
+            w->idle_loops = 0;
+    }
+    rte_rcu_qsbr_thread_offline(dp->qsbr, w->index);
+    return 0;
+}
