@@ -1,0 +1,38 @@
+// Benchmarks: each is run once a round, all rounds one after the other, so that whatever drifts
+// on the machine drifts for all; a result is the median of its rounds, its spread the distance
+// of the quartiles over the median.
+//
+// Time is the thread's CPU time: another process on the core costs cache, not time. One pinned
+// thread. Inputs differ from call to call and cycle through more than the caches nearest to the
+// core hold, unless a name says `hot`.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct bench {
+    const char *name; // what --only is compared with: of the first part of its results' names
+    // Returns: NULL when memory is short.
+    void *(*open)(void);
+    void (*once)(void *state); // records its results
+    void (*close)(void *state);
+};
+
+extern const struct bench bench_sip[], bench_pick[], bench_table[], bench_route[]; // end: no name
+
+// A value of this round. name and unit: of static life, or from bench_name.
+void bench_record(const char *name, const char *unit, double value);
+const char *bench_name(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+extern bool bench_quick; // names and sanity only: smaller inputs, fewer repetitions
+
+double bench_cpu_ns(void); // of this thread
+double bench_wall_ns(void);
+uint64_t bench_random(uint64_t *seed);
+
+// Keeps the compiler from leaving out what computes `v`.
+static inline void bench_use(uint64_t v)
+{
+    __asm__ volatile("" : : "r"(v) : "memory");
+}
