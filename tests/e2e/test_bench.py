@@ -1,0 +1,57 @@
+"""The benchmarks in their quick form: every name is there and no value is absurd; never a time."""
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from conftest import BUILD
+
+SIZES = [1, 2, 4, 8, 16, 32, 64, 256]
+STAGES = ["rx", "frame", "parse", "digest", "steer", "route", "pick", "egress", "rewrite", "tx"]
+NAMES = {"parse.invite": "ns", "digest.invite": "ns", "ref.lines": "ns", "ref.memcpy": "ns", "ref.miss": "ns",
+         **{f"pick.{n}": "ns" for n in SIZES}, **{f"pick.walk.{n}": "ns" for n in SIZES},
+         **{f"table.lookup.{n}": "ns" for n in ("1k", "100k", "1m")}, "table.bytes_per_name.1m": "bytes",
+         "route.ring.cold": "requests/s", "route.ring.hot": "requests/s",
+         **{f"route.stage.{s}": "ns" for s in STAGES}, "route.source": "ns", "route.sink": "ns"}
+
+
+def bench(tmp_path, *args):
+    out = tmp_path / "bench.json"
+    r = subprocess.run([os.path.join(BUILD, "bench", "bench"), "--quick", "--json", str(out), *args],
+                       stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+                       env={**os.environ, "TANDEM_COMMIT": "abc1234"})
+    assert r.returncode == 0, r.stderr
+    return json.loads(out.read_text()), r.stdout
+
+
+def test_quick(tmp_path):
+    data, table = bench(tmp_path)
+    assert set(data["host"]) == {"cpu", "kernel", "isa", "hugepages", "cores"}
+    assert data["host"]["cores"] == os.cpu_count()
+    assert data["commit"] == "abc1234"
+    results = {r["name"]: r for r in data["results"]}
+    assert len(results) == len(data["results"]), "a name came twice"
+    for name, unit in NAMES.items():
+        r = results[name]
+        assert r["unit"] == unit, name
+        assert 0 < r["value"] < 1e9, name
+        assert r["spread"] >= 0 and r["runs"] >= 2, name
+        assert re.search(rf"^{re.escape(name)} ", table, re.M), name
+    # The stages are parts of the request, and most of it.
+    request = results["route.request.cold"]["value"]
+    assert 0.5 < sum(results[f"route.stage.{s}"]["value"] for s in STAGES) / request < 1.05
+    assert 16 < results["table.bytes_per_name.1m"]["value"] < 1000
+
+
+@pytest.mark.parametrize("part", ["pick", "ref.miss"])
+def test_a_part(tmp_path, part):
+    data, _ = bench(tmp_path, "--only", part)
+    assert data["results"] and all(r["name"].startswith(part) for r in data["results"])
+
+
+def test_unknown_part():
+    r = subprocess.run([os.path.join(BUILD, "bench", "bench"), "--quick", "--only", "nonsense"],
+                       stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+    assert r.returncode == 1 and "nonsense" in r.stderr
