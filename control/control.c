@@ -10,6 +10,11 @@
 #define ADJACENCY_WAIT_MS 2000
 #define PACKETS_A_TURN    64 // of one doorbell callback: about half a millisecond
 
+// A file that was read without error fits: nothing is left to refuse here.
+_Static_assert(TND_CONFIG_INTERFACES_MAX <= TND_INTERFACES_MAX, "see config.h");
+_Static_assert(TND_CONFIG_SERVERS_MAX <= TND_ASKER_SERVERS_MAX, "see config.h");
+_Static_assert(TND_CONFIG_WORKERS_MAX <= TND_WORKERS_MAX, "see config.h");
+
 static void say(const char *text)
 {
     fprintf(stderr, "tandem: %s\n", text);
@@ -323,9 +328,6 @@ static int open_dataplane(struct tnd_control *c, struct tnd_error *err)
                    .seed = c->keys.digest.k0},
     };
 
-    if (k->n_interfaces > TND_INTERFACES_MAX)
-        return tnd_fail(err, TND_ECONFIG, "interfaces: %u, but at most %d are supported",
-                        k->n_interfaces, TND_INTERFACES_MAX);
     for (uint32_t i = 0; i < k->n_interfaces; i++) {
         const struct tnd_config_interface *in = &k->interfaces[i];
         interfaces[i].name = in->name.p;
@@ -346,9 +348,6 @@ static int open_resolver(struct tnd_control *c, struct tnd_error *err)
     struct tnd_resolver_options o;
 
     tnd_resolver_defaults(&o);
-    if (d->n_servers > TND_ASKER_SERVERS_MAX)
-        return tnd_fail(err, TND_ECONFIG, "dns.servers: %u, but at most %d are asked; name fewer",
-                        d->n_servers, TND_ASKER_SERVERS_MAX);
     if (d->n_servers) {
         memcpy(o.ask.servers, d->servers, d->n_servers * sizeof *d->servers);
         o.ask.n_servers = d->n_servers;

@@ -24,8 +24,23 @@ static void check_device(struct tnd__reader *r, const struct tnd_config_interfac
     }
 }
 
+// DPDK's name of the device: what stands before its arguments.
+static struct tnd_str vdev_name(const struct tnd_config_interface *i)
+{
+    const char *comma = i->vdev.len ? memchr(i->vdev.p, ',', i->vdev.len) : NULL;
+
+    return (struct tnd_str){i->vdev.p, comma ? (size_t)(comma - i->vdev.p) : i->vdev.len};
+}
+
 static void check_vdev(struct tnd__reader *r, const struct tnd_config_interface *i)
 {
+    size_t len = vdev_name(i).len;
+
+    if (len == 0 || len > TND_CONFIG_VDEV_NAME_MAX)
+        tnd__error(r, *tnd__where(r, &i->vdev),
+                   "'vdev' in interface '%s' begins with a device name of %zu characters; "
+                   "expected 1 to %d before the first ','",
+                   i->name.p, len, TND_CONFIG_VDEV_NAME_MAX);
     if (!tnd__seen(r, &i->mac))
         tnd__error(r, i->pos, "'mac' is missing in interface '%s'; a vdev has no kernel to ask",
                    i->name.p);
@@ -71,9 +86,9 @@ static void check_same_device(struct tnd__reader *r, const struct tnd_config *c,
         if (i->device.len && tnd_str_eq(i->device, other->device))
             tnd__error(r, *tnd__where(r, &i->device), "device '%s' is interface '%s' already",
                        i->device.p, other->name.p);
-        if (i->vdev.len && tnd_str_eq(i->vdev, other->vdev))
-            tnd__error(r, *tnd__where(r, &i->vdev), "vdev '%s' is interface '%s' already",
-                       i->vdev.p, other->name.p);
+        if (i->vdev.len && tnd_str_eq(vdev_name(i), vdev_name(other)))
+            tnd__error(r, *tnd__where(r, &i->vdev), "vdev '%.*s' is interface '%s' already",
+                       (int)vdev_name(i).len, i->vdev.p, other->name.p);
     }
 }
 
@@ -334,6 +349,44 @@ static void check_sources(struct tnd__reader *r, const struct tnd_config *c)
     free(claims);
 }
 
+// ---- trunks ------------------------------------------------------------------------------
+
+struct trunk_id {
+    uint32_t id;
+    const struct tnd_config_trunk *trunk;
+};
+
+static int compare_ids(const void *a, const void *b)
+{
+    const struct trunk_id *x = a, *y = b;
+
+    if (x->id != y->id)
+        return x->id < y->id ? -1 : 1;
+    return x->trunk < y->trunk ? -1 : x->trunk > y->trunk;
+}
+
+// Branches carry 32-bit content hashes of the trunks' names: two must not share one.
+static void check_trunk_ids(struct tnd__reader *r, const struct tnd_config *c)
+{
+    struct trunk_id *ids = calloc(c->n_trunks + 1u, sizeof *ids);
+
+    if (!ids) {
+        r->no_memory = true;
+        return;
+    }
+    for (uint32_t i = 0; i < c->n_trunks; i++)
+        ids[i] = (struct trunk_id){tnd_trunk_id(c->trunks[i].name.p), &c->trunks[i]};
+    qsort(ids, c->n_trunks, sizeof *ids, compare_ids);
+    for (uint32_t i = 1; i < c->n_trunks; i++) {
+        const struct tnd_config_trunk *t = ids[i].trunk, *other = ids[i - 1].trunk;
+        if (ids[i].id == ids[i - 1].id && !tnd_str_eq(t->name, other->name))
+            tnd__error(r, t->pos,
+                       "trunk '%s' and trunk '%s' in line %u have the same 32-bit id; rename one",
+                       t->name.p, other->name.p, other->pos.line);
+    }
+    free(ids);
+}
+
 // ---- routes ------------------------------------------------------------------------------
 
 struct names {
@@ -439,5 +492,6 @@ void tnd__config_check(struct tnd__reader *r)
     check_listeners(r, c);
     check_names(r, c);
     check_sources(r, c);
+    check_trunk_ids(r, c);
     check_routes(r, c);
 }

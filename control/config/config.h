@@ -26,6 +26,13 @@
 #define TND_CONFIG_SIZE_MAX   (64u << 20) // octets of a file
 #define TND_CONFIG_ERRORS_MAX 1000        // kept; the rest is counted
 
+// What the parts that use the file can hold; they assert that it is no less (control.c).
+#define TND_CONFIG_INTERFACES_MAX  32
+#define TND_CONFIG_SERVERS_MAX     8
+#define TND_CONFIG_WORKERS_MAX     64
+#define TND_CONFIG_VDEV_NAME_MAX   63
+#define TND_CONFIG_SOCKET_PATH_MAX 107
+
 // 1-based, as editors count; columns are characters.
 struct tnd_config_pos {
     uint32_t line, column;

@@ -1,253 +1,99 @@
-// YAML to structs, along the descriptor table.
-//
-// libyaml composes the document: nodes with positions, aliases as shared nodes. Before that,
-// the events are walked once to bound what composing would cost: nesting, anchors (both are
-// quadratic in libyaml), and documents beyond the first, which it would ignore in silence.
-#include "control/config/internal.h"
+// YAML nodes to structs, along the descriptor table.
+#include "control/config/walk.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <yaml.h>
 
 #include "util/err.h"
-
-#define DEPTH_MAX   32
-#define ANCHORS_MAX 1024
-#define VALUES_MAX  (4u << 20) // read in all; an alias counts each time
-
-struct walk {
-    struct tnd__reader r;
-    yaml_document_t *doc;
-    const char *text;
-    size_t len;
-};
-
-static struct tnd_config_pos pos_of(yaml_mark_t m)
-{
-    return (struct tnd_config_pos){(uint32_t)m.line + 1, (uint32_t)m.column + 1};
-}
 
 static struct tnd_str scalar(const yaml_node_t *n)
 {
     return (struct tnd_str){(const char *)n->data.scalar.value, n->data.scalar.length};
 }
 
-static const char *node_text(const yaml_node_t *n)
-{
-    if (n->type == YAML_SEQUENCE_NODE)
-        return "a list";
-    return n->type == YAML_MAPPING_NODE ? "a map" : "a single value";
-}
-
-static bool is_nothing(const yaml_node_t *n)
-{
-    return n->type == YAML_SCALAR_NODE && n->data.scalar.length == 0 &&
-           n->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-}
-
-static yaml_node_t *node(struct walk *w, int id)
+static yaml_node_t *node(struct tnd__walk *w, int id)
 {
     return yaml_document_get_node(w->doc, id);
 }
 
-// ---- syntax ------------------------------------------------------------------------------
-
-// libyaml gives no mark for a wrong octet, only its offset.
-static struct tnd_config_pos pos_of_offset(const struct walk *w, size_t offset)
-{
-    struct tnd_config_pos pos = {1, 1};
-
-    for (size_t i = 0; i < offset && i < w->len; i++) {
-        pos.column += ((unsigned char)w->text[i] & 0xc0) != 0x80;
-        if (w->text[i] == '\n')
-            pos = (struct tnd_config_pos){pos.line + 1, 1};
-    }
-    return pos;
-}
-
-static struct tnd_str line_at(const struct walk *w, size_t line)
-{
-    const char *p = w->text, *end = w->text + w->len;
-
-    for (; line > 0 && p < end; p++)
-        line -= *p == '\n';
-    const char *stop = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
-    return (struct tnd_str){p, (size_t)((stop ? stop : end) - p)};
-}
-
-// What people run into most, in words that say what to do.
-static const char *syntax_hint(const struct walk *w, const yaml_parser_t *p)
-{
-    struct tnd_str line = line_at(w, p->problem_mark.line);
-    char at = p->problem_mark.column < line.len ? line.p[p->problem_mark.column] : 0;
-
-    if (at == '\t')
-        return "; a tab cannot indent, use spaces";
-    if (at == '*' || (p->problem && strstr(p->problem, "alphabetic or numeric")))
-        return "; quote a text that begins with '*', '&' or '@'";
-    if (line.len && (memchr(line.p, '[', line.len) || memchr(line.p, '{', line.len)))
-        return "; write lists in lines of their own, each beginning with '- '";
-    if (p->problem && strstr(p->problem, "mapping values are not allowed"))
-        return "; quote a text that contains ': '";
-    return "; look at the indentation here and above";
-}
-
-static void syntax_error(struct walk *w, const yaml_parser_t *p)
-{
-    if (p->error == YAML_MEMORY_ERROR) {
-        w->r.no_memory = true;
-        return;
-    }
-    if (p->error == YAML_READER_ERROR) {
-        tnd__error(&w->r, pos_of_offset(w, p->problem_offset),
-                   "this is not UTF-8 text: %s; save the file as UTF-8", p->problem);
-        return;
-    }
-    tnd__error(&w->r, pos_of(p->problem_mark), "this is not YAML: %s%s%s%s",
-               p->problem ? p->problem : "syntax error", p->context ? " " : "",
-               p->context ? p->context : "", syntax_hint(w, p));
-}
-
-static bool has_anchor(const yaml_event_t *e)
-{
-    switch (e->type) {
-    case YAML_SCALAR_EVENT:
-        return e->data.scalar.anchor;
-    case YAML_SEQUENCE_START_EVENT:
-        return e->data.sequence_start.anchor;
-    case YAML_MAPPING_START_EVENT:
-        return e->data.mapping_start.anchor;
-    default:
-        return false;
-    }
-}
-
-struct bounds {
-    unsigned depth, anchors, documents;
-};
-
-// Returns: false when this event ends the walk with an error.
-static bool within_bounds(struct walk *w, struct bounds *b, const yaml_event_t *e)
-{
-    struct tnd_config_pos at = pos_of(e->start_mark);
-
-    if (e->type == YAML_SEQUENCE_START_EVENT || e->type == YAML_MAPPING_START_EVENT)
-        b->depth++;
-    else if (e->type == YAML_SEQUENCE_END_EVENT || e->type == YAML_MAPPING_END_EVENT)
-        b->depth--;
-    b->documents += e->type == YAML_DOCUMENT_START_EVENT;
-    b->anchors += has_anchor(e);
-    if (b->depth > DEPTH_MAX)
-        tnd__error(&w->r, at, "lists and maps are nested more than %u deep", DEPTH_MAX);
-    else if (b->anchors > ANCHORS_MAX)
-        tnd__error(&w->r, at, "more than %u anchors in one file", ANCHORS_MAX);
-    else if (b->documents > 1)
-        tnd__error(&w->r, at, "a second document begins here; a file has one");
-    else
-        return true;
-    return false;
-}
-
-static void parser_begin(struct walk *w, yaml_parser_t *p)
-{
-    if (!yaml_parser_initialize(p))
-        w->r.no_memory = true;
-    else
-        yaml_parser_set_input_string(p, (const unsigned char *)w->text, w->len);
-}
-
-static bool check_syntax(struct walk *w)
-{
-    struct bounds b = {0};
-    yaml_parser_t p;
-    bool fine, end = false;
-
-    parser_begin(w, &p);
-    for (fine = !w->r.no_memory; fine && !end;) {
-        yaml_event_t e;
-        if (!yaml_parser_parse(&p, &e)) {
-            syntax_error(w, &p);
-            fine = false;
-            break;
-        }
-        fine = within_bounds(w, &b, &e);
-        end = e.type == YAML_STREAM_END_EVENT;
-        yaml_event_delete(&e);
-    }
-    yaml_parser_delete(&p);
-    return fine;
-}
-
 // ---- values ------------------------------------------------------------------------------
 
-static void read_struct(struct walk *w, yaml_node_t *n, const struct tnd__struct *s, char *base,
-                        const char *label);
+static void read_struct(struct tnd__walk *w, yaml_node_t *n, const struct tnd__struct *s,
+                        char *base, const char *label);
 
 // Aliases make a small file large: each value read counts.
-static bool one_more(struct walk *w, const yaml_node_t *n)
+static bool one_more(struct tnd__walk *w, const yaml_node_t *n)
 {
-    if (++w->r.values <= VALUES_MAX)
+    if (++w->r.values <= TND__VALUES_MAX)
         return true;
     if (!w->r.exhausted)
-        tnd__error(&w->r, pos_of(n->start_mark), "more than %u values, aliases counted",
-                   VALUES_MAX);
+        tnd__error(&w->r, tnd__pos_of(n->start_mark), "more than %u values, aliases counted",
+                   TND__VALUES_MAX);
     w->r.exhausted = true;
     return false;
 }
 
-static void wrong_type(struct walk *w, const struct tnd__field *f, const yaml_node_t *n,
+static void wrong_type(struct tnd__walk *w, const struct tnd__field *f, const yaml_node_t *n,
                        const char *label, const char *wants)
 {
-    if (is_nothing(n))
-        tnd__error(&w->r, pos_of(n->start_mark),
+    if (tnd__is_nothing(n))
+        tnd__error(&w->r, tnd__pos_of(n->start_mark),
                    "'%s'%s has no value; expected %s, or leave it out", f->key, label, wants);
     else
-        tnd__error(&w->r, pos_of(n->start_mark), "'%s'%s must be %s, not %s", f->key, label, wants,
-                   node_text(n));
+        tnd__error(&w->r, tnd__pos_of(n->start_mark), "'%s'%s must be %s, not %s", f->key, label,
+                   wants, tnd__node_text(n));
 }
 
-static bool read_scalar(struct walk *w, const struct tnd__field *f, yaml_node_t *n, void *out,
+static bool read_scalar(struct tnd__walk *w, const struct tnd__field *f, yaml_node_t *n, void *out,
                         const char *label)
 {
     char why[TND__WHY_MAX], quoted[TND__QUOTE_MAX], words[128];
 
     if (!one_more(w, n))
         return false;
-    if (n->type != YAML_SCALAR_NODE || is_nothing(n)) {
+    if (n->type != YAML_SCALAR_NODE || tnd__is_nothing(n)) {
         wrong_type(w, f, n, label, tnd__kind_wants(f, words, sizeof words));
         return false;
     }
     if (!tnd__value_parse(&w->r, f, scalar(n), out, why)) {
-        tnd__error(&w->r, pos_of(n->start_mark), "'%s'%s is '%s': %s", f->key, label,
+        tnd__error(&w->r, tnd__pos_of(n->start_mark), "'%s'%s is '%s': %s", f->key, label,
                    tnd__quote(scalar(n), quoted), why);
         return false;
     }
     return true;
 }
 
-static bool read_item(struct walk *w, const struct tnd__field *f, yaml_node_t *n, void *out,
+static bool read_item(struct tnd__walk *w, const struct tnd__field *f, yaml_node_t *n, void *out,
                       const char *label)
 {
     bool fine = read_scalar(w, f, n, out, label);
 
     if (fine)
-        tnd__where_add(&w->r, out, pos_of(n->start_mark), true);
+        tnd__where_add(&w->r, out, tnd__pos_of(n->start_mark), true);
     return fine;
 }
 
-static bool too_many(struct walk *w, const struct tnd__field *f, const yaml_node_t *n, size_t items)
+static const yaml_node_t *item_at(struct tnd__walk *w, const yaml_node_t *n, size_t i)
 {
-    size_t most = f->items_max ? f->items_max : VALUES_MAX;
+    if (n->type == YAML_SEQUENCE_NODE)
+        return node(w, n->data.sequence.items.start[i]);
+    return n->type == YAML_MAPPING_NODE ? node(w, n->data.mapping.pairs.start[i].key) : n;
+}
+
+// The error stands at the first entry beyond what is allowed.
+static bool too_many(struct tnd__walk *w, const struct tnd__field *f, const yaml_node_t *n,
+                     size_t items)
+{
+    size_t most = f->items_max ? f->items_max : TND__VALUES_MAX;
 
     if (items <= most)
         return false;
-    tnd__error(&w->r, pos_of(n->start_mark), "'%s' has %zu entries; %zu at most", f->key, items,
-               most);
+    tnd__error(&w->r, tnd__pos_of(item_at(w, n, most)->start_mark),
+               "'%s' has %zu entries; %zu at most", f->key, items, most);
     return true;
 }
 
 // Room for the items of a list or a map of names; the count follows as they turn out right.
-static char *items_begin(struct walk *w, const struct tnd__field *f, char *base, size_t items,
+static char *items_begin(struct tnd__walk *w, const struct tnd__field *f, char *base, size_t items,
                          size_t size)
 {
     char *list = items ? tnd__alloc(&w->r, items * size) : NULL;
@@ -263,14 +109,14 @@ static void items_end(const struct tnd__field *f, char *base, uint32_t n)
 }
 
 // Returns: whether every item could be kept.
-static bool read_list(struct walk *w, const struct tnd__field *f, yaml_node_t *n, char *base,
+static bool read_list(struct tnd__walk *w, const struct tnd__field *f, yaml_node_t *n, char *base,
                       const char *label)
 {
     bool maps = f->kind == TND__KIND_MAP, one = n->type == YAML_SCALAR_NODE && !maps;
     size_t items = one ? 1 : 0, size = maps ? f->sub->size : tnd__kind_size(f->kind);
     uint32_t count = 0;
 
-    if (is_nothing(n) || (n->type != YAML_SEQUENCE_NODE && !one)) {
+    if (tnd__is_nothing(n) || (n->type != YAML_SEQUENCE_NODE && !one)) {
         wrong_type(w, f, n, label,
                    "a list (a line of its own for each entry, beginning with '- ')");
         return false;
@@ -284,11 +130,11 @@ static bool read_list(struct walk *w, const struct tnd__field *f, yaml_node_t *n
         if (!maps) {
             count += read_item(w, f, item, out, label);
         } else if (item->type != YAML_MAPPING_NODE) {
-            tnd__error(&w->r, pos_of(item->start_mark), "%s must be a map of keys, not %s",
-                       f->sub->what, is_nothing(item) ? "nothing" : node_text(item));
+            tnd__error(&w->r, tnd__pos_of(item->start_mark), "%s must be a map of keys, not %s",
+                       f->sub->what, tnd__is_nothing(item) ? "nothing" : tnd__node_text(item));
         } else if (one_more(w, item)) {
             char in[64];
-            struct tnd_config_pos at = pos_of(item->start_mark);
+            struct tnd_config_pos at = tnd__pos_of(item->start_mark);
             memcpy(out, &at, sizeof at);
             snprintf(in, sizeof in, " in %s", f->sub->what);
             read_struct(w, item, f->sub, out, in);
@@ -330,7 +176,7 @@ static int compare_names(const void *a, const void *b)
     return x->pos.line < y->pos.line ? -1 : x->pos.line > y->pos.line;
 }
 
-static void refuse_twins(struct walk *w, const struct tnd__field *f, char *list, uint32_t n)
+static void refuse_twins(struct tnd__walk *w, const struct tnd__field *f, char *list, uint32_t n)
 {
     struct named **sorted = n > 1 ? malloc(n * sizeof(struct named *)) : NULL;
 
@@ -349,7 +195,7 @@ static void refuse_twins(struct walk *w, const struct tnd__field *f, char *list,
     free(sorted);
 }
 
-static bool read_named_item(struct walk *w, const struct tnd__field *f, yaml_node_pair_t *pair,
+static bool read_named_item(struct tnd__walk *w, const struct tnd__field *f, yaml_node_pair_t *pair,
                             struct named *out)
 {
     yaml_node_t *key = node(w, pair->key), *value = node(w, pair->value);
@@ -360,16 +206,17 @@ static bool read_named_item(struct walk *w, const struct tnd__field *f, yaml_nod
     if (key->type != YAML_SCALAR_NODE || !is_name(scalar(key))) {
         struct tnd_str s = key->type == YAML_SCALAR_NODE ? scalar(key) : TND_STR("");
         tnd__error(
-            &w->r, pos_of(key->start_mark),
+            &w->r, tnd__pos_of(key->start_mark),
             "'%s' cannot be a name in '%s'; expected letters, digits, '.', '_' and '-', %d at most",
             tnd__quote(s, quoted), f->key, TND_TRUNK_NAME);
         return false;
     }
-    out->pos = pos_of(key->start_mark);
+    out->pos = tnd__pos_of(key->start_mark);
     out->name = tnd__copy(&w->r, scalar(key));
     if (value->type != YAML_MAPPING_NODE) {
-        tnd__error(&w->r, pos_of(value->start_mark), "%s '%s' must be a map of keys, not %s",
-                   f->sub->what, out->name.p, is_nothing(value) ? "nothing" : node_text(value));
+        tnd__error(&w->r, tnd__pos_of(value->start_mark), "%s '%s' must be a map of keys, not %s",
+                   f->sub->what, out->name.p,
+                   tnd__is_nothing(value) ? "nothing" : tnd__node_text(value));
         return true; // the name exists: routes to it are not wrong as well
     }
     snprintf(in, sizeof in, " in %s '%s'", f->sub->what, out->name.p);
@@ -378,7 +225,7 @@ static bool read_named_item(struct walk *w, const struct tnd__field *f, yaml_nod
     return true;
 }
 
-static bool read_named(struct walk *w, const struct tnd__field *f, yaml_node_t *n, char *base)
+static bool read_named(struct tnd__walk *w, const struct tnd__field *f, yaml_node_t *n, char *base)
 {
     uint32_t count = 0;
 
@@ -398,7 +245,8 @@ static bool read_named(struct walk *w, const struct tnd__field *f, yaml_node_t *
     return count == items;
 }
 
-static bool read_neighbours(struct walk *w, const struct tnd__field *f, yaml_node_t *n, char *base)
+static bool read_neighbours(struct tnd__walk *w, const struct tnd__field *f, yaml_node_t *n,
+                            char *base)
 {
     static const struct tnd__field mac = {.key = "neighbours", .kind = TND__KIND_MAC};
     char quoted[TND__QUOTE_MAX];
@@ -416,7 +264,7 @@ static bool read_neighbours(struct walk *w, const struct tnd__field *f, yaml_nod
         yaml_node_t *value = node(w, n->data.mapping.pairs.start[i].value);
         struct tnd_str s = key->type == YAML_SCALAR_NODE ? scalar(key) : TND_STR("");
         struct tnd_config_neighbour *out = &list[count];
-        out->pos = pos_of(key->start_mark);
+        out->pos = tnd__pos_of(key->start_mark);
         if (!tnd_str_eq(s, TND_STR("default")) && !tnd_addr_parse_ip(s, &out->addr))
             tnd__error(&w->r, out->pos,
                        "'%s' in 'neighbours' is neither an IP address nor 'default'",
@@ -429,7 +277,7 @@ static bool read_neighbours(struct walk *w, const struct tnd__field *f, yaml_nod
     return count == items;
 }
 
-static void read_map(struct walk *w, const struct tnd__field *f, yaml_node_t *n, char *base,
+static void read_map(struct tnd__walk *w, const struct tnd__field *f, yaml_node_t *n, char *base,
                      const char *label)
 {
     char in[64];
@@ -442,7 +290,7 @@ static void read_map(struct walk *w, const struct tnd__field *f, yaml_node_t *n,
     read_struct(w, n, f->sub, base + f->off, in);
 }
 
-static void read_value(struct walk *w, const struct tnd__field *f, yaml_node_t *n, char *base,
+static void read_value(struct tnd__walk *w, const struct tnd__field *f, yaml_node_t *n, char *base,
                        const char *label)
 {
     bool fine;
@@ -459,12 +307,12 @@ static void read_value(struct walk *w, const struct tnd__field *f, yaml_node_t *
         fine = read_neighbours(w, f, n, base);
     else
         fine = read_scalar(w, f, n, base + f->off, label);
-    tnd__where_add(&w->r, base + f->off, pos_of(n->start_mark), fine);
+    tnd__where_add(&w->r, base + f->off, tnd__pos_of(n->start_mark), fine);
 }
 
 // ---- maps --------------------------------------------------------------------------------
 
-static void preset_struct(struct walk *w, const struct tnd__struct *s, char *base)
+static void preset_struct(struct tnd__walk *w, const struct tnd__struct *s, char *base)
 {
     char why[TND__WHY_MAX];
 
@@ -477,7 +325,7 @@ static void preset_struct(struct walk *w, const struct tnd__struct *s, char *bas
     }
 }
 
-static void unknown_key(struct walk *w, const struct tnd__struct *s, const yaml_node_t *key,
+static void unknown_key(struct tnd__walk *w, const struct tnd__struct *s, const yaml_node_t *key,
                         const char *label)
 {
     struct tnd__nearest near = tnd__nearest_begin(scalar(key));
@@ -492,22 +340,22 @@ static void unknown_key(struct walk *w, const struct tnd__struct *s, const yaml_
     }
     tnd__quote(scalar(key), quoted);
     if (near.best.len)
-        tnd__error(&w->r, pos_of(key->start_mark), "unknown key '%s'%s; did you mean '%s'?", quoted,
-                   label, near.best.p);
+        tnd__error(&w->r, tnd__pos_of(key->start_mark), "unknown key '%s'%s; did you mean '%s'?",
+                   quoted, label, near.best.p);
     else
-        tnd__error(&w->r, pos_of(key->start_mark), "unknown key '%s'%s; there are %s", quoted,
+        tnd__error(&w->r, tnd__pos_of(key->start_mark), "unknown key '%s'%s; there are %s", quoted,
                    label, keys);
 }
 
-static void read_pair(struct walk *w, yaml_node_pair_t *pair, const struct tnd__struct *s,
+static void read_pair(struct tnd__walk *w, yaml_node_pair_t *pair, const struct tnd__struct *s,
                       char *base, const char *label, uint32_t line_of[])
 {
     yaml_node_t *key = node(w, pair->key);
     uint32_t i;
 
     if (key->type != YAML_SCALAR_NODE) {
-        tnd__error(&w->r, pos_of(key->start_mark), "a key%s must be a word, not %s", label,
-                   node_text(key));
+        tnd__error(&w->r, tnd__pos_of(key->start_mark), "a key%s must be a word, not %s", label,
+                   tnd__node_text(key));
         return;
     }
     for (i = 0; i < s->n_fields; i++)
@@ -516,18 +364,19 @@ static void read_pair(struct walk *w, yaml_node_pair_t *pair, const struct tnd__
     if (i == s->n_fields) {
         unknown_key(w, s, key, label);
     } else if (line_of[i]) {
-        tnd__error(&w->r, pos_of(key->start_mark), "'%s'%s is there already, in line %u; keep one",
-                   s->fields[i].key, label, line_of[i]);
+        tnd__error(&w->r, tnd__pos_of(key->start_mark),
+                   "'%s'%s is there already, in line %u; keep one", s->fields[i].key, label,
+                   line_of[i]);
     } else {
-        line_of[i] = pos_of(key->start_mark).line;
+        line_of[i] = tnd__pos_of(key->start_mark).line;
         read_value(w, &s->fields[i], node(w, pair->value), base, label);
     }
 }
 
 #define FIELDS_MAX 32
 
-static void read_struct(struct walk *w, yaml_node_t *n, const struct tnd__struct *s, char *base,
-                        const char *label)
+static void read_struct(struct tnd__walk *w, yaml_node_t *n, const struct tnd__struct *s,
+                        char *base, const char *label)
 {
     uint32_t line_of[FIELDS_MAX] = {0};
 
@@ -539,118 +388,20 @@ static void read_struct(struct walk *w, yaml_node_t *n, const struct tnd__struct
     }
     for (uint32_t i = 0; i < s->n_fields; i++)
         if (s->fields[i].required && !line_of[i])
-            tnd__error(&w->r, pos_of(n->start_mark), "'%s' is missing%s", s->fields[i].key, label);
+            tnd__error(&w->r, tnd__pos_of(n->start_mark), "'%s' is missing%s", s->fields[i].key,
+                       label);
 }
 
-// ---- file --------------------------------------------------------------------------------
-
-static void read_document(struct walk *w)
+void tnd__read_document(struct tnd__walk *w)
 {
     yaml_node_t *root = yaml_document_get_root_node(w->doc);
 
-    if (!root || is_nothing(root))
+    if (!root || tnd__is_nothing(root))
         tnd__error(&w->r, (struct tnd_config_pos){1, 1},
                    "the file is empty; expected at least 'interfaces' and 'listen'");
     else if (root->type != YAML_MAPPING_NODE)
-        tnd__error(&w->r, pos_of(root->start_mark), "the file must be a map of keys, not %s",
-                   node_text(root));
+        tnd__error(&w->r, tnd__pos_of(root->start_mark), "the file must be a map of keys, not %s",
+                   tnd__node_text(root));
     else
         read_struct(w, root, &tnd__config_root, (char *)w->r.config, "");
-}
-
-static void load(struct walk *w)
-{
-    yaml_document_t doc;
-    yaml_parser_t p;
-
-    if (!check_syntax(w))
-        return;
-    parser_begin(w, &p);
-    if (w->r.no_memory)
-        return;
-    if (!yaml_parser_load(&p, &doc)) {
-        syntax_error(w, &p); // an alias to no anchor is found only here
-    } else {
-        w->doc = &doc;
-        read_document(w);
-        yaml_document_delete(&doc);
-        w->doc = NULL;
-    }
-    yaml_parser_delete(&p);
-}
-
-int tnd_config_parse(const char *path, const char *text, size_t len, struct tnd_config **out,
-                     struct tnd_config_errors *errs)
-{
-    struct walk w = {.text = text, .len = len};
-
-    *out = NULL;
-    *errs = (struct tnd_config_errors){0};
-    w.r.errs = errs;
-    w.r.config = calloc(1, sizeof *w.r.config);
-    if (!w.r.config)
-        return -TND_ENOMEM;
-    w.r.config->path = tnd__copy(&w.r, tnd_str_of(path));
-    load(&w);
-    if (!w.r.no_memory && !w.r.exhausted) {
-        tnd__where_sort(&w.r);
-        tnd__config_check(&w.r);
-    }
-    free(w.r.where);
-    tnd__errors_sort(errs);
-    if (w.r.no_memory || errs->n) {
-        tnd_config_free(w.r.config);
-        return w.r.no_memory ? -TND_ENOMEM : -TND_ECONFIG;
-    }
-    *out = w.r.config;
-    return 0;
-}
-
-// The one error of a file that could not even be read.
-static int unreadable(struct tnd_config_errors *errs, int code, const char *why)
-{
-    struct tnd__reader r = {.errs = errs};
-
-    tnd__error(&r, (struct tnd_config_pos){0}, "%s", why);
-    return -code;
-}
-
-static int slurp(FILE *f, char **text, size_t *len, struct tnd_config_errors *errs)
-{
-    size_t room = 65536;
-
-    for (*len = 0;; room *= 2) {
-        char *bigger = realloc(*text, room);
-        if (!bigger)
-            return -TND_ENOMEM;
-        *text = bigger;
-        *len += fread(*text + *len, 1, room - *len, f);
-        if (*len > TND_CONFIG_SIZE_MAX)
-            return unreadable(errs, TND_ECONFIG, "larger than 64 MB; is this the right file?");
-        if (*len < room)
-            break;
-    }
-    return ferror(f) ? unreadable(errs, TND_EIO, strerror(errno)) : 0;
-}
-
-int tnd_config_read(const char *path, struct tnd_config **out, struct tnd_config_errors *errs)
-{
-    FILE *f = fopen(path, "rbe");
-    char *text = NULL;
-    size_t len = 0;
-    int rc;
-
-    *out = NULL;
-    *errs = (struct tnd_config_errors){0};
-    if (!f) {
-        int missing = errno == ENOENT;
-        return unreadable(errs, missing ? TND_ENOENT : TND_EIO,
-                          missing ? "there is no such file" : strerror(errno));
-    }
-    rc = slurp(f, &text, &len, errs);
-    if (rc == 0)
-        rc = tnd_config_parse(path, text, len, out, errs);
-    fclose(f);
-    free(text);
-    return rc;
 }

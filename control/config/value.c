@@ -374,6 +374,7 @@ static bool parse_uri(struct tnd__reader *r, struct tnd_str s, struct tnd_config
                       char *why)
 {
     struct tnd_uri *u = &out->uri;
+    struct tnd_next_hop hop;
     struct tnd_str host;
 
     if (s.len > 512 || !tnd_uri_parse(s.p, (struct tnd_span){0, (uint16_t)s.len}, u))
@@ -390,6 +391,8 @@ static bool parse_uri(struct tnd__reader *r, struct tnd_str s, struct tnd_config
     host = without_final_dot((struct tnd_str){s.p + u->host.off, u->host.len});
     if (u->ip.family == 0 && !is_host_name(host))
         return refuse(why, "its host is neither a host name nor an address");
+    if (!tnd_next_hop_of_uri(s.p, u, TND_STR(""), &hop))
+        return refuse(why, "its maddr is neither a host name nor an address");
     out->text = tnd__copy(r, s);
     return true;
 }

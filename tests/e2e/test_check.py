@@ -112,6 +112,13 @@ BAD = [
      ["18:17: 'control-socket' is 'a?b': expected no control characters"]),
     ("DNS server's port", add("dns:\n  servers: 192.0.2.53:99999\n"),
      [f"19:12: 'servers' in 'dns' is '192.0.2.53:99999': {ENDPOINT}"]),
+    ("too many DNS servers", add("dns:\n  servers:\n" + "".join(f"    - 192.0.2.{i}\n" for i in range(1, 10))),
+     ["28:7: 'servers' has 9 entries; 8 at most"]),
+    ("too many interfaces", swap("listen:", "".join(f"  i{i}:\n    device: eth{i}\n" for i in range(1, 33)) + "listen:"),
+     ["66:3: 'interfaces' has 33 entries; 32 at most"]),
+    ("too many addresses", swap("device: eth0", "vdev: net_null0\n    mac: 02:00:00:00:00:01\n    addresses:\n      - 192.0.2.10/24\n"
+                                + "".join(f"      - 10.0.{i}.1/24\n" for i in range(64))),
+     ["70:9: 'addresses' has 65 entries; 64 at most"]),
     ("host", add("names: a..b\n"), ["18:8: 'names' is 'a..b': expected a host name or an address, without port"]),
     ("host twice", add("names:\n  - a.example\n  - A.example.\n"), ["20:5: 'a.example' is in 'names' twice; keep one"]),
     # interfaces
@@ -132,6 +139,10 @@ BAD = [
     ("vdev alone", swap("device: eth0", "vdev: net_null0"),
      ["2:3: 'addresses' is missing in interface 'wan'; a vdev has no kernel to ask",
       "2:3: 'mac' is missing in interface 'wan'; a vdev has no kernel to ask"]),
+    ("one vdev twice", swap("device: eth0", VDEV + "\n  lan:\n    " + VDEV.replace("net_null0", '"net_null0,no-rx=1"')),
+     ["7:11: vdev 'net_null0' is interface 'wan' already"]),
+    ("long vdev", swap("device: eth0", VDEV.replace("net_null0", "net_" + "n" * 60 + ",no-rx=1")),
+     ["3:11: 'vdev' in interface 'wan' begins with a device name of 64 characters; expected 1 to 63 before the first ','"]),
     ("group MAC, no length", swap("device: eth0", VDEV.replace("02:", "01:", 1).replace("/24", "")),
      ["4:10: 'mac' in interface 'wan' is '01:00:00:00:00:01': expected the MAC address of one station, not a group's",
       "5:16: 'addresses' in interface 'wan' is '192.0.2.10': expected an address and the length of its network, such "
@@ -186,6 +197,11 @@ BAD = [
     ("uri with user", swap("sip:10.0.0.5", "sip:me@pbx.example"),
      ["12:10: 'uri' in trunk 'pbx' is 'sip:me@pbx.example': expected host, port and parameters only; a call keeps its "
       "own user"]),
+    ("maddr", swap("sip:10.0.0.5", "sip:pbx.example;maddr=" + "a" * 254),
+     ["12:10: 'uri' in trunk 'pbx' is 'sip:pbx.example;maddr=" + "a" * 8 + ".." + "a" * 30 + "': its maddr is neither a host name nor an address"]),
+    # two names of one 32-bit hash
+    ("trunk's id", lambda: BASE.replace("pbx", "t212099").replace("carrier:", "t85936:").replace("to: carrier", "to: t85936"),
+     ["11:3: trunk 't212099' and trunk 't85936' in line 7 have the same 32-bit id; rename one"]),
     ("host bits", swap("10.0.0.0/24", "10.0.0.1/24"),
      ["14:9: 'sources' in trunk 'pbx' is '10.0.0.1/24': bits are set beyond the prefix length; did you mean "
       "'10.0.0.0/24'?"]),
@@ -293,14 +309,14 @@ def test_example(tandem, path):
     assert (r.returncode, r.stderr) == (0, "")
 
 
-def trunks(n, target="carrier-{:05d}"):
+def trunks(n, target="carriers-{:05d}"):
     lines = ["interfaces:", "  wan:", "    device: eth0", "listen:", "  - address: udp:192.0.2.10", "trunks:"]
     for i in range(n):
-        lines += [f"  carrier-{i:05d}:", f"    uri: sip:sip.carrier-{i:05d}.example", "    sources:", "      - resolved",
+        lines += [f"  carriers-{i:05d}:", f"    uri: sip:sip.carriers-{i:05d}.example", "    sources:", "      - resolved",
                   f"      - 10.{i >> 8}.{i & 255}.0/24"]
     lines += ["routes:"]
     for i in range(n):
-        lines += [f"  - from: carrier-{i:05d}", "    to: " + target.format(i * 7919 % n)]
+        lines += [f"  - from: carriers-{i:05d}", "    to: " + target.format(i * 7919 % n)]
     return "\n".join(lines) + "\n"
 
 
@@ -314,7 +330,7 @@ def test_many_trunks(tandem, tmp_path):
 
 
 def test_many_errors(tandem, tmp_path):
-    (tmp_path / "big.yaml").write_text(trunks(20000, "carrer-{:05d}"))
+    (tmp_path / "big.yaml").write_text(trunks(20000, "carrers-{:05d}"))
     r = tandem("check", "big.yaml", cwd=tmp_path, timeout=20)
     assert r.stderr.splitlines()[-2:] == ["19000 more not shown", "20000 errors"]
 
