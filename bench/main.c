@@ -279,7 +279,7 @@ int main(int argc, char **argv)
         else
             return 2;
     }
-    if (!tnd_scan_select(getenv("TANDEM_KERNEL"))) {
+    if (!tnd_isa_select(getenv("TANDEM_KERNEL"))) {
         fprintf(stderr, "bench: TANDEM_KERNEL: this processor has no kernel '%s'; unset it\n",
                 getenv("TANDEM_KERNEL"));
         return 2;

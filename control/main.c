@@ -8,7 +8,7 @@
 #include "control/cmd_demo.h"
 #include "control/cmd_resolve.h"
 #include "control/cmd_run.h"
-#include "sip/scan.h"
+#include "util/isa.h"
 
 struct command {
     const char *name;
@@ -35,17 +35,18 @@ static void usage(FILE *out)
           out);
 }
 
-// Choose how messages are scanned, before anything is: by the processor, or as TANDEM_KERNEL says.
+// Choose the kernels before anything runs: by the processor, or as TANDEM_KERNEL says.
 static bool choose_kernel(void)
 {
     const char *want = getenv("TANDEM_KERNEL");
 
-    if (tnd_scan_select(want))
+    if (tnd_isa_select(want))
         return true;
     fprintf(stderr, "tandem: TANDEM_KERNEL: this processor has no kernel '%s'; unset it, or use",
             want);
-    for (unsigned i = 0; tnd_scan_kernel(i); i++)
-        fprintf(stderr, "%s %s", i ? " or" : "", tnd_scan_kernel(i)->name);
+    for (int i = 0; i < TND_ISA_COUNT; i++)
+        if (tnd_isa_here((enum tnd_isa)i))
+            fprintf(stderr, "%s %s", i ? " or" : "", tnd_isa_name((enum tnd_isa)i));
     fputc('\n', stderr);
     return false;
 }

@@ -17,6 +17,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "util/isa.h"
+
 // Physical lines of a header section: its fields, their folds, the start line and the empty line.
 #define TND_SCAN_LINES_MAX 512
 #define TND_SCAN_MAX       16384 // octets; TND_SIP_MAX, and what offsets of lines can name
@@ -61,12 +63,8 @@ struct tnd_scan_kernel {
 
 extern const struct tnd_scan_kernel tnd_scan_scalar;
 
-// The kernel tnd_sip_parse uses.
+// The kernel tnd_sip_parse uses: the one of the level that tnd_isa_select chose.
 extern const struct tnd_scan_kernel *tnd_scan_active;
-
-// Choose the kernel: the one called `want`, or the best this processor has when NULL.
-// Returns: false, and changes nothing, when there is no kernel of that name here.
-bool tnd_scan_select(const char *want);
 
 // The kernels this processor runs, the slowest (the reference) first. For comparing them.
 // Returns: the i-th, or NULL.

@@ -55,7 +55,7 @@ int main(int argc, char **argv)
 {
     int total = 0;
 
-    if (!tnd_scan_select(getenv("TANDEM_KERNEL")))
+    if (!tnd_isa_select(getenv("TANDEM_KERNEL")))
         return 2;
     for (int i = 1; i < argc; i++) {
         int n = replay_folder(argv[i]);

@@ -345,14 +345,14 @@ static void kernels_by_name(void **state)
     const char *before = tnd_scan_active->name;
 
     (void)state;
-    assert_false(tnd_scan_select("avx"));
-    assert_false(tnd_scan_select(""));
+    assert_false(tnd_isa_select("avx"));
+    assert_false(tnd_isa_select(""));
     assert_string_equal(tnd_scan_active->name, before);
-    assert_true(tnd_scan_select(NULL)); // the best: the last of those that run here
+    assert_true(tnd_isa_select(NULL)); // the best: the last of those that run here
     for (unsigned i = 0; tnd_scan_kernel(i); i++)
         if (!tnd_scan_kernel(i + 1))
             assert_ptr_equal(tnd_scan_active, tnd_scan_kernel(i));
-    assert_true(tnd_scan_select(before));
+    assert_true(tnd_isa_select(before));
 }
 
 static void keepalives(void **state)
@@ -516,7 +516,7 @@ int main(void)
     for (unsigned i = 0; tnd_scan_kernel(i); i++) {
         char name[64];
 
-        assert_true(tnd_scan_select(tnd_scan_kernel(i)->name));
+        assert_true(tnd_isa_select(tnd_scan_kernel(i)->name));
         snprintf(name, sizeof name, "parse %s", tnd_scan_active->name);
         failed += _cmocka_run_group_tests(name, tests, sizeof tests / sizeof *tests, NULL, NULL);
     }

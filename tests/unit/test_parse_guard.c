@@ -286,7 +286,7 @@ int main(void)
     for (unsigned i = 0; tnd_scan_kernel(i); i++) {
         char name[64];
 
-        assert_true(tnd_scan_select(tnd_scan_kernel(i)->name));
+        assert_true(tnd_isa_select(tnd_scan_kernel(i)->name));
         snprintf(name, sizeof name, "parse_guard %s", tnd_scan_active->name);
         failed += _cmocka_run_group_tests(name, tests, sizeof tests / sizeof *tests, make_room,
                                           leave_room);
