@@ -216,14 +216,17 @@ static const struct tnd__field route_fields[] = {
      .min = 1,
      .max = 128,
      .preset_text = "any",
-     .doc = "User of the Request-URI; `*` at the end matches any rest. Quote it: `\"+49*\"`."},
+     .doc =
+         "User of the Request-URI, or the number of a tel URI without what is for the eye in it; "
+         "`*` at the end matches any rest. Quote it: `\"+49*\"`."},
     {.key = "domain",
      .kind = TND__KIND_DOMAIN,
      OF(tnd_config_route, domain),
      .min = 1,
      .max = 255,
      .preset_text = "any",
-     .doc = "Host of the Request-URI; `\"*.partner.example\"` matches every name below."},
+     .doc = "Host of the Request-URI, or the phone-context of a tel URI where that is a domain; "
+            "`\"*.partner.example\"` matches every name below."},
     {.key = "method",
      .kind = TND__KIND_METHOD,
      OF(tnd_config_route, method),

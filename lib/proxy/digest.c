@@ -5,16 +5,16 @@
 // meet (rule 7). The transaction digest is RFC 3261 17.2.3's: branch and sent-by, to which
 // an RFC 2543 peer, whose branch says nothing, adds the fields that section lists.
 #include "proxy/engine.h"
-#include "proxy/escape.h"
+#include "sip/escape.h"
 
 #define AOR_MAX 512
 
-static size_t put_unescaped(char *out, size_t room, struct tnd_str s)
+static size_t put_compared(char *out, size_t room, struct tnd_str s, bool number)
 {
     size_t n = 0;
 
-    while (s.len && n < room)
-        out[n++] = tnd__unescape(&s);
+    while (n < room && tnd__next_octet(&s, number, &out[n]))
+        n++;
     return n;
 }
 
@@ -27,17 +27,32 @@ static size_t put_lower(char *out, size_t room, struct tnd_str s)
     return n;
 }
 
-// RFC 3261 10.3 step 5: scheme, user and host; parameters and password do not count.
+// What tells local numbers apart: a domain, or the prefix of a global number.
+static size_t put_context(char *out, size_t room, const struct tnd_sip_msg *m,
+                          const struct tnd_uri *uri)
+{
+    struct tnd_span context = {0, 0};
+
+    tnd_param_find(m->data, uri->params, TND_STR("phone-context"), &context);
+    if (uri->host.len)
+        return put_lower(out, room, tnd_text(m, context));
+    return put_compared(out, room, tnd_text(m, context), true);
+}
+
+// RFC 3261 10.3 step 5: scheme, user and host; parameters and password do not count. Of a number
+// (RFC 3966 s4) what is dialled, and its context.
 static size_t canonical_aor(const struct tnd_sip_msg *m, char out[static AOR_MAX])
 {
     struct tnd_uri uri;
     size_t n;
 
-    if (!tnd_uri_parse(m->data, m->to_uri, &uri) || uri.host.len == 0)
+    if (!tnd_uri_parse(m->data, m->to_uri, &uri) || uri.scheme == TND_SCHEME_OTHER)
         return put_lower(out, AOR_MAX, tnd_text(m, m->to_uri));
-    n = put_unescaped(out, AOR_MAX, tnd_text(m, uri.user));
+    n = put_compared(out, AOR_MAX, tnd_text(m, uri.user), uri.scheme == TND_SCHEME_TEL);
     if (n < AOR_MAX)
         out[n++] = '@';
+    if (uri.scheme == TND_SCHEME_TEL)
+        return n + put_context(out + n, AOR_MAX - n, m, &uri);
     return n + put_lower(out + n, AOR_MAX - n, tnd_text(m, uri.host));
 }
 

@@ -1,6 +1,6 @@
 #include "proxy/policy.h"
 
-#include "proxy/escape.h"
+#include "sip/escape.h"
 
 static const struct tnd_hash_key content_key = {0x74616e64656d2d69ULL, 0x64656e7469747931ULL};
 
@@ -106,24 +106,51 @@ bool tnd_policy_is_ours(const struct tnd_policy *p, const char *base, const stru
     return false;
 }
 
-// '*' at the end matches any rest. The user part is case-sensitive, and an escaped octet is
-// the octet (RFC 3261 s19.1.4): "%2B49" must not slip past "+49*".
-static bool user_matches(const char *pattern, struct tnd_str user)
+// Whether the user part is a telephone number: of tel, or of a SIP URI that says so and has
+// something in it which is not dialled (RFC 3261 s19.1.1, s19.1.6).
+static bool is_number(const struct tnd_sip_msg *m)
 {
+    const struct tnd_uri *uri = &m->ruri;
+    struct tnd_str user = tnd_text(m, uri->user);
+    struct tnd_span kind;
+
+    if (uri->scheme == TND_SCHEME_TEL)
+        return true;
+    if (uri->params.len == 0)
+        return false;
+    while (user.len && !tnd__is_separator(*user.p) && *user.p != '%' && *user.p != ';') {
+        user.p++;
+        user.len--;
+    }
+    return user.len && tnd_param_find(m->data, uri->params, TND_STR("user"), &kind) &&
+           tnd_str_ieq(tnd_text(m, kind), TND_STR("phone"));
+}
+
+// '*' at the end matches any rest. The user part is case-sensitive, and an escaped octet is
+// the octet (RFC 3261 s19.1.4): "%2B49" must not slip past "+49*", nor "+4-9" of a number.
+static bool user_matches(const char *pattern, struct tnd_str user, bool number)
+{
+    char c;
+
     for (; *pattern; pattern++) {
         if (pattern[0] == '*' && pattern[1] == 0)
             return true;
-        if (user.len == 0 || tnd__unescape(&user) != *pattern)
+        if (number && tnd__is_separator(*pattern))
+            continue;
+        if (!tnd__next_octet(&user, number, &c) || c != (number ? tnd_lower(*pattern) : *pattern))
             return false;
     }
-    return user.len == 0;
+    return !tnd__next_octet(&user, number, &c);
 }
 
-// '*' at the beginning matches any rest; hosts compare without case.
+// '*' at the beginning matches any rest; hosts compare without case. No host, no match: a tel URI
+// has one only where its phone-context is a domain (RFC 3966 s5.1.5).
 static bool domain_matches(const char *pattern, struct tnd_str host)
 {
     struct tnd_str want = tnd_str_of(pattern);
 
+    if (host.len == 0)
+        return false;
     if (host.len > 1 && host.p[host.len - 1] == '.')
         host.len--;
     if (want.len && want.p[0] == '*') {
@@ -158,7 +185,7 @@ const struct tnd_route_rule *tnd_policy_route(const struct tnd_policy *p, uint16
             continue;
         if (!method_matches(r, msg, match_as))
             continue;
-        if (r->user && !user_matches(r->user, tnd_text(msg, msg->ruri.user)))
+        if (r->user && !user_matches(r->user, tnd_text(msg, msg->ruri.user), is_number(msg)))
             continue;
         if (r->domain && !domain_matches(r->domain, tnd_text(msg, msg->ruri.host)))
             continue;

@@ -332,8 +332,8 @@ static void go_direct(struct tnd_engine *e, struct tnd_job *job, struct tnd_str 
     }
     if (takes_flow(e, job, &uri) && go_by_flow(e, job))
         return;
-    if (uri.scheme != TND_SCHEME_SIP && uri.scheme != TND_SCHEME_SIPS)
-        tnd__answer(e, job, 416);
+    if (uri.scheme == TND_SCHEME_TEL && !job->more_routes)
+        tnd__answer(e, job, 404); // understood, so no 416; but a number is no place (21.4.5)
     else if (!tnd_next_hop_of_uri(m->data, &uri, trunk_name, &job->own_hop))
         tnd__answer(e, job, 400);
     else

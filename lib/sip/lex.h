@@ -187,6 +187,8 @@ unsigned tnd__host(const struct tnd__text *t, unsigned at, unsigned end, struct 
 
 // As tnd_uri_parse and tnd_via_parse, into an `out` that is all zero.
 bool tnd__uri(const struct tnd__text *t, struct tnd_span s, struct tnd_uri *out);
+bool tnd__tel(const struct tnd__text *t, unsigned at, unsigned end,
+              struct tnd_uri *out); // after "tel:"
 unsigned tnd__via(const struct tnd__text *t, unsigned at, unsigned end, struct tnd_via *out);
 
 // As tnd_name_addr_next.

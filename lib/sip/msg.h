@@ -82,8 +82,9 @@ enum tnd_scheme {
     TND_SCHEME_OTHER
 };
 
-// A SIP or SIPS URI (s19.1). For other schemes only `scheme`, `whole` and `user` (all
-// after the colon) are set.
+// A SIP or SIPS URI (s19.1). Of a tel URI (RFC 3966) `user` is the number as written, `params`
+// what follows it, `host` its phone-context where that is a domain. For other schemes only
+// `scheme`, `whole` and `user` (all after the colon) are set.
 struct tnd_uri {
     struct tnd_span whole; // without angle brackets
     struct tnd_span user;  // userinfo without password, as written (escapes kept)
@@ -182,7 +183,7 @@ struct tnd_sip_msg {
 enum tnd_sip_error tnd_sip_parse(const char *data, size_t len, struct tnd_sip_msg *out);
 
 // Parse a URI lying at `s` of `base`. Spans of `out` count from `base`.
-// Returns: false when malformed (a scheme other than sip/sips is not malformed).
+// Returns: false when malformed (a scheme that nobody knows is not malformed).
 bool tnd_uri_parse(const char *base, struct tnd_span s, struct tnd_uri *out);
 
 // Parse the via-parm that starts at `at`, which must lie inside a Via value ending at `end`.

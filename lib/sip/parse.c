@@ -74,7 +74,7 @@ static void request_uri(struct tnd_sip_msg *m, const struct tnd__text *t)
 {
     if (!tnd__uri(t, m->ruri_text, &m->ruri))
         fault(m, TND_SIP_ERR_RURI, m->ruri_text.off);
-    else if (m->ruri.scheme > TND_SCHEME_SIPS)
+    else if (m->ruri.scheme == TND_SCHEME_OTHER)
         fault(m, TND_SIP_ERR_SCHEME, m->ruri_text.off);
     else if (m->ruri.headers.off)
         fault(m, TND_SIP_ERR_RURI, m->ruri.headers.off); // s19.1.1: no headers there

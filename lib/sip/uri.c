@@ -1,4 +1,4 @@
-// SIP and SIPS URIs (RFC 3261 s19.1, s25.1; RFC 5118 for IPv6).
+// URIs: SIP and SIPS (RFC 3261 s19.1, s25.1; RFC 5118 for IPv6); tel.c has tel.
 #include "sip/lex.h"
 
 bool tnd__ipv4(const char *base, struct tnd_span s, struct tnd_addr *out)
@@ -322,8 +322,12 @@ static bool other_uri(const struct tnd__text *t, unsigned at, unsigned end, stru
         p++;
     if (p + 1 >= end || base[p] != ':' || tnd__skip(t, TND_RUN_URI, p, end) != end)
         return false;
+    if (tnd__is(base + at, p - at, "tel", 3)) {
+        out->scheme = TND_SCHEME_TEL;
+        return tnd__tel(t, p + 1, end, out);
+    }
+    out->scheme = TND_SCHEME_OTHER;
     out->user = tnd__span(p + 1, end);
-    out->scheme = tnd__is(base + at, p - at, "tel", 3) ? TND_SCHEME_TEL : TND_SCHEME_OTHER;
     return true;
 }
 

@@ -8,7 +8,7 @@ import pytest
 from lib.edge import Engine, Site
 from lib.knot import Knot
 from lib.netns import Lab, wait_until
-from lib.scenario import CALLER, SDP, TARGET, must_say, recv_request, recv_response, scenario, timewait
+from lib.scenario import CALLER, SDP, TARGET, Side, must_say, recv_request, recv_response, scenario, timewait
 from lib.sipp import uac, uas
 from lib.sockets import udp_socket
 
@@ -55,6 +55,19 @@ def call(*caller, target=(), invite=None):
 
 def target_hangs_up():
     return call()
+
+
+def numbers():
+    """tel URIs (RFC 3966) for both ends, as a carrier or an IMS peer writes them."""
+    callee = "tel:+49-30-123;npdi"
+    phone = Side("caller", "From: <tel:+49-40-9>;tag=c[call_number]", f"To: <{callee}>", f"To: <{callee}>[peer_tag_param]")
+    near = [phone.invite(uri=callee), recv_response(100, optional=True), recv_response(180, optional=True),
+            recv_response(200, rrs=True), phone.request("ACK", 1, dialog=True),
+            recv_request("BYE", dialog=True, user="caller"), phone.response(200, first=False, rr=False)]
+    far = [recv_request("INVITE", rrs=True, learn=True, actions=[must_say("^INVITE tel:[+]49-30-123;npdi SIP/2.0")]),
+           TARGET.response(180), TARGET.response(200, body=SDP, retrans=True), recv_request("ACK", dialog=True),
+           TARGET.request("BYE", 9, dialog=True), recv_response(200)]
+    return near, far
 
 
 def cancel():
@@ -152,6 +165,7 @@ def subscribe():
 # SIPp can bear to come late, as its scenarios know one order only.
 DIALOGS = {
     "target-hangs-up": (target_hangs_up, ["INVITE", "ACK", "SIP/2.0 200"], ["SIP/2.0 200", "BYE"]),
+    "numbers": (numbers, ["INVITE", "ACK", "SIP/2.0 200"], ["SIP/2.0 200", "BYE"]),
     "cancel": (cancel, ["INVITE", "CANCEL", "ACK"], ["SIP/2.0 487"]),
     "challenge": (challenge, ["INVITE", "BYE"], ["SIP/2.0 407", "SIP/2.0 200"]),
     "reinvite-by-both": (reinvite_by_both, ["INVITE", "ACK", "SIP/2.0 200"], ["INVITE", "ACK", "SIP/2.0 200", "BYE"]),

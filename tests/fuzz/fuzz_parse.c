@@ -102,8 +102,10 @@ static void check_good(const struct tnd_sip_msg *m)
     CHECK(m->via.whole.len && m->via.host.len && m->call_id.len && m->cseq_method.len);
     CHECK(m->from_uri.len && m->to_uri.len && m->cseq <= INT32_MAX);
     CHECK(m->max_forwards <= 255 || m->max_forwards == TND_SIP_MF_ABSENT);
-    CHECK(m->is_request ? m->ruri.host.len && !m->ruri.headers.off
-                        : m->status >= 100 && m->status <= 699);
+    CHECK(m->is_request
+              ? (m->ruri.scheme == TND_SCHEME_TEL ? m->ruri.user.len : m->ruri.host.len) &&
+                    !m->ruri.headers.off
+              : m->status >= 100 && m->status <= 699);
 }
 
 static bool same(const struct tnd_sip_msg *a, const struct tnd_sip_msg *b)

@@ -36,6 +36,9 @@ static const struct {
     {"multi01", TND_SIP_ERR_CSEQ},
     {"mcl01", TND_SIP_ERR_CONTENT_LENGTH},
     {"ipv6-bad", TND_SIP_ERR_RURI},
+    {"telempty", TND_SIP_ERR_RURI},
+    {"telctx", TND_SIP_ERR_RURI},
+    {"telword", TND_SIP_ERR_RURI},
 };
 
 static enum tnd_sip_error expected(const struct torture_case *c)

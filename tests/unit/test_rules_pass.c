@@ -230,6 +230,80 @@ static void rule3_user_and_domain_patterns(void **state)
     assert_answer(r, 404);
 }
 
+// RFC 3966: a number goes by the rules as any foreign URI does.
+static void rule3_numbers(void **state)
+{
+    static const struct {
+        const char *user, *domain, *uri;
+        bool match;
+    } cases[] = {
+        {NULL, NULL, "tel:+49301", true},
+        {"+49*", NULL, "tel:+49301", true},
+        {"+49*", NULL, "TEL:+4(9)-30.1", true},
+        {"+49301", NULL, "tel:+49-301;ext=5", true},
+        {"+49-301", NULL, "tel:+49.30-1", true},
+        {"+49301", NULL, "tel:+49-3012", false},
+        {"+49*", NULL, "tel:4930;phone-context=+49", false},
+        {"1234", NULL, "tel:12-34;phone-context=a.example", true},
+        {"12*", NULL, "tel:*12%23;phone-context=a.example", false},
+        {"A1", NULL, "tel:a1;phone-context=a.example", true},
+        {NULL, "*", "tel:+49301", false},
+        {NULL, "*.example", "tel:+49301;x=a.example", false},
+        {NULL, "*.example", "tel:1234;phone-context=A.Example", true},
+        {NULL, "a.example", "tel:1234;ext=1;phone-context=a.example", true},
+        {NULL, "*", "tel:1234;phone-context=+49", false},
+        // A SIP URI that says it holds a number is no way round a rule about numbers.
+        {"+49*", NULL, "sip:+4-9301@a.example;user=phone", true},
+        {"+49*", NULL, "sip:%2B4%2D9301@a.example;x;USER=Phone", true},
+        {"+49301", NULL, "sip:+49301;phone-context=b@a.example;user=phone", true},
+        {"+49*", NULL, "sip:+4-9301@a.example", false},
+        {"+49*", NULL, "sip:+4-9301@a.example;user=ip", false},
+        {"+49*", NULL, "sip:+4-9301@a.example;xuser=phone", false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        h->rules[0].user = cases[i].user;
+        h->rules[0].domain = cases[i].domain;
+        run(h, PBX_SRC, LAN4,
+            make_request(&(struct request){
+                .uri = cases[i].uri, .via = new_via(), .to = text_of("<%s>", cases[i].uri)}),
+            &r);
+        if ((r.verdict == TND_VERDICT_FORWARD) != cases[i].match)
+            fail_msg("%s, user %s, domain %s: %s", cases[i].uri, cases[i].user, cases[i].domain,
+                     tnd_verdict_name(r.verdict));
+        if (!cases[i].match)
+            continue;
+        assert_string_equal(start_line(&r.out[0]), text_of("INVITE %s SIP/2.0", cases[i].uri));
+        assert_int_equal(r.to_trunk, CARRIER);
+        assert_int_equal(header_count(&r.out[0], "Record-Route"), 2);
+        run(h, "203.0.113.11:5060", WAN4, make_response(&r.out[0], 180, "c", NULL), &r2);
+        assert_forward(r2);
+    }
+}
+
+// 21.4.5 and 21.4.17: a scheme that is known gets no 416; a number is no place to send it to.
+static void rule4_number_without_next_hop(void **state)
+{
+    (void)state;
+    run(h, NARROW_SRC, WAN4, make_request(&(struct request){.uri = "tel:+4930"}), &r);
+    assert_answer(r, 404);
+    run(h, NARROW_SRC, WAN4,
+        make_request(&(struct request){.uri = "tel:1;phone-context=a.example", .via = new_via()}),
+        &r);
+    assert_answer(r, 404);
+    run(h, NARROW_SRC, WAN4,
+        make_request(&(struct request){.uri = "urn:service:sos", .via = new_via()}), &r);
+    assert_answer(r, 416);
+    run(h, NARROW_SRC, WAN4, make_request(&(struct request){.uri = "tel:+49x", .via = new_via()}),
+        &r);
+    assert_answer(r, 400);
+    run(h, PBX_SRC, LAN4,
+        make_request(&(struct request){.method = "OPTIONS", .uri = "tel:+4930", .via = new_via()}),
+        &r);
+    assert_forward(r); // not for us
+}
+
 // ---- 4: Request-URI -------------------------------------------------------------------------
 
 static void rule4_own_uri_becomes_the_trunks(void **state)
@@ -363,6 +437,8 @@ int main(void)
         CASE(rule3_no_open_relay),
         CASE(rule3_cancel_and_ack_match_as_invite),
         CASE(rule3_user_and_domain_patterns),
+        CASE(rule3_numbers),
+        CASE(rule4_number_without_next_hop),
         CASE(rule4_own_uri_becomes_the_trunks),
         CASE(rule4_request_uri_route),
         CASE(rule5_second_return_is_a_loop),

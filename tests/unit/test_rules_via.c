@@ -261,6 +261,34 @@ static void rule7_register_by_canonical_aor(void **state)
         key);
 }
 
+// RFC 3966 s4: numbers are compared without what is for the eye, local ones with their context.
+static void rule7_register_of_a_number(void **state)
+{
+    static const char *const sets[][4] = {
+        {"<tel:+49-30.1>", "<TEL:+4(930)1;ext=1>", "\"A\" <tel:+49301>;tag=9", "tel:+49301;x=y"},
+        {"<tel:12;phone-context=a-b.example>", "<tel:1-2;x=y;phone-context=A-B.Example>",
+         "<tel:12;phone-context=a-b.example;ext=1>", "<tel:(12);phone-context=a-b.example>"},
+        {"<tel:12;phone-context=+49-30>", "<tel:1.2;phone-context=+4930>",
+         "<tel:12;x;phone-context=+4(930)>", "<tel:12;phone-context=+49.30;y>"},
+        {"<tel:1A;phone-context=+49>", "<tel:1a;phone-context=+49>", "<tel:1a-;phone-context=+4-9>",
+         "<tel:1A;PHONE-CONTEXT=+49>"},
+        {"<sip:+49301@example.com>", "<sip:+49301@Example.com;user=phone>",
+         "<sip:%2B49301@example.com>", "<sips:+49301@example.com>"},
+    };
+    enum { N = sizeof sets / sizeof *sets };
+    uint64_t keys[N];
+
+    (void)state;
+    for (size_t i = 0; i < N; i++) {
+        keys[i] = register_key(sets[i][0], "one");
+        for (size_t k = 1; k < 4; k++)
+            if (register_key(sets[i][k], text_of("id-%zu", k)) != keys[i])
+                fail_msg("%s, %s", sets[i][0], sets[i][k]);
+        for (size_t k = 0; k < i; k++)
+            assert_int_not_equal(keys[i], keys[k]);
+    }
+}
+
 static void rule7_register_answer_verifies(void **state)
 {
     struct request reg = {
@@ -537,6 +565,7 @@ int main(void)
         CASE(rule6_nowhere_to_go),
         CASE(rule6_keys_rotate),
         CASE(rule7_register_by_canonical_aor),
+        CASE(rule7_register_of_a_number),
         CASE(rule7_register_answer_verifies),
         CASE(rule7_owner_is_one_for_all),
         CASE(rule7_cancel_from_another_port),
