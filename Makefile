@@ -25,8 +25,10 @@ test: build
 	@tools/run-tests --build $(BUILD) --e2e
 
 # ONLY=pick runs a part, QUICK=1 checks names and sanity alone.
-bench: build
-	@tools/install-deps bench
+bench: $(BUILD)/build.ninja
+	@tools/install-deps build bench
+	@meson configure $(BUILD) -Dpeers=enabled
+	@ninja -C $(BUILD)
 	@TANDEM_COMMIT=$$(git rev-parse --short HEAD 2>/dev/null) $(BUILD)/bench/bench \
 		--json $(BUILD)/bench/bench.json $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 

@@ -15,6 +15,8 @@ NAMES = {"parse.invite": "ns", "digest.invite": "ns", "ref.lines": "ns", "ref.me
          **{f"table.lookup.{n}": "ns" for n in ("1k", "100k", "1m")}, "table.bytes_per_name.1m": "bytes",
          "route.ring.cold": "requests/s", "route.ring.hot": "requests/s",
          **{f"route.stage.{s}": "ns" for s in STAGES}, "route.source": "ns", "route.sink": "ns"}
+# Present where their packages were when the build was configured; CI installs them.
+PEERS = {f"peer.{p}.parse.invite" for p in ("sofia", "osip", "re")}
 
 
 def bench(tmp_path, *args):
@@ -37,8 +39,13 @@ def test_quick(tmp_path):
         r = results[name]
         assert r["unit"] == unit, name
         assert 0 < r["value"] < 1e9, name
-        assert r["spread"] >= 0 and r["runs"] >= 2, name
+        assert r["spread"] >= 0 and r["runs"] >= 2 and len(r["values"]) == r["runs"], name
+        assert min(r["values"]) <= r["value"] * 1.00001 and r["value"] <= max(r["values"]) * 1.00001, name
         assert re.search(rf"^{re.escape(name)} ", table, re.M), name
+    peers = {name for name in results if name.startswith("peer.")}
+    assert peers <= PEERS and (peers == PEERS or "CI" not in os.environ)
+    for name in peers:
+        assert results[name]["unit"] == "ns" and results[name]["value"] > results["parse.invite"]["value"] / 10
     # The stages are parts of the request, and most of it.
     request = results["route.request.cold"]["value"]
     assert 0.5 < sum(results[f"route.stage.{s}"]["value"] for s in STAGES) / request < 1.05
