@@ -19,10 +19,14 @@ struct bench {
     void (*close)(void *state);
 };
 
-extern const struct bench bench_sip[], bench_pick[], bench_table[], bench_route[]; // end: no name
+extern const struct bench bench_sip[], bench_peers[], bench_pick[], bench_table[],
+    bench_route[]; // end: no name
 
 // A value of this round. name and unit: of static life, or from bench_name.
 void bench_record(const char *name, const char *unit, double value);
+// What must be told beside a result that was recorded. note: of static life. invalid: the value
+// does not mean what its name says, and the note says why.
+void bench_note(const char *name, const char *note, bool invalid);
 const char *bench_name(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 extern bool bench_quick; // names and sanity only: smaller inputs, fewer repetitions

@@ -17,15 +17,18 @@
 #include "control/units.h"
 #include "sip/scan.h"
 
-#define RESULTS_MAX 128
+#define RESULTS_MAX 256
 #define RUNS        7
 #define RUNS_MAX    101
 #define NOISY       0.10 // spread above which a result is marked
 
 struct result {
     const char *name, *unit;
+    const char *note; // NULL: none
+    bool invalid;     // the note says why
     unsigned n;
-    double values[RUNS_MAX];
+    double values[RUNS_MAX]; // by round
+    double sorted[RUNS_MAX];
 };
 
 static struct result results[RESULTS_MAX];
@@ -72,18 +75,38 @@ const char *bench_name(const char *fmt, ...)
     return strdup(text); // of the process's life
 }
 
+static struct result *find(const char *name)
+{
+    for (unsigned i = 0; i < n_results; i++)
+        if (strcmp(results[i].name, name) == 0)
+            return &results[i];
+    return NULL;
+}
+
 void bench_record(const char *name, const char *unit, double value)
 {
-    unsigned i = 0;
+    struct result *r = find(name);
 
-    while (i < n_results && strcmp(results[i].name, name) != 0)
-        i++;
-    if (i == RESULTS_MAX)
+    if (!r && n_results == RESULTS_MAX) {
+        fprintf(stderr, "bench: more than %u names; raise RESULTS_MAX\n", RESULTS_MAX);
+        exit(1);
+    }
+    if (!r) {
+        r = &results[n_results++];
+        *r = (struct result){.name = name, .unit = unit};
+    }
+    if (r->n < RUNS_MAX)
+        r->values[r->n++] = value;
+}
+
+void bench_note(const char *name, const char *note, bool invalid)
+{
+    struct result *r = find(name);
+
+    if (!r || (r->invalid && !invalid))
         return;
-    if (i == n_results)
-        results[n_results++] = (struct result){.name = name, .unit = unit};
-    if (results[i].n < RUNS_MAX)
-        results[i].values[results[i].n++] = value;
+    r->note = note;
+    r->invalid = invalid;
 }
 
 static int compare(const void *a, const void *b)
@@ -93,13 +116,21 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void sort_values(void)
+{
+    for (unsigned i = 0; i < n_results; i++) {
+        memcpy(results[i].sorted, results[i].values, sizeof results[i].sorted);
+        qsort(results[i].sorted, results[i].n, sizeof(double), compare);
+    }
+}
+
 static double quantile(const struct result *r, double q)
 {
     double at = q * (r->n - 1);
     unsigned i = (unsigned)at;
 
-    return i + 1 < r->n ? r->values[i] + (at - i) * (r->values[i + 1] - r->values[i])
-                        : r->values[r->n - 1];
+    return i + 1 < r->n ? r->sorted[i] + (at - i) * (r->sorted[i + 1] - r->sorted[i])
+                        : r->sorted[r->n - 1];
 }
 
 static double spread(const struct result *r)
@@ -122,6 +153,20 @@ static const char *value_text(const struct result *r, double v, char out[TND_UNI
     return tnd_units_percent(v, out);
 }
 
+static const char *mark(const struct result *r)
+{
+    if (r->invalid)
+        return "invalid";
+    return spread(r) > NOISY ? "noisy" : "";
+}
+
+static void print_notes(FILE *out)
+{
+    for (unsigned i = 0; i < n_results; i++)
+        if (results[i].note)
+            fprintf(out, "%s: %s\n", results[i].name, results[i].note);
+}
+
 static void print_results(FILE *out)
 {
     static const struct tnd_column columns[] = {{"NAME", TND_LEFT, 0},    {"MEDIAN", TND_RIGHT, 0},
@@ -138,11 +183,12 @@ static void print_results(FILE *out)
             t, (const char *const[]){r->name, value_text(r, quantile(r, 0.5), median),
                                      tnd_units_percent(spread(r), wide),
                                      value_text(r, quantile(r, more_is_better ? 1 : 0), best), runs,
-                                     spread(r) > NOISY ? "noisy" : ""});
+                                     mark(r)});
     }
     if (t)
         tnd_table_text_print(t, TND_TABLE_WIDTH, out);
     tnd_table_text_free(t);
+    print_notes(out);
 }
 
 // The value of a line "key<blanks>: value" of a file of /proc, or "".
@@ -179,16 +225,30 @@ static json_t *host(void)
                      (int)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
+static json_t *result_json(const struct result *r)
+{
+    json_t *values = json_array();
+    json_t *all;
+
+    for (unsigned i = 0; i < r->n; i++)
+        json_array_append_new(values, json_real(r->values[i]));
+    all = json_pack("{s:s, s:f, s:s, s:f, s:i, s:b, s:o}", "name", r->name, "value",
+                    quantile(r, 0.5), "unit", r->unit, "spread", spread(r), "runs", (int)r->n,
+                    "noisy", spread(r) > NOISY, "values", values);
+    if (all && r->note)
+        json_object_set_new(all, "note", json_string(r->note));
+    if (all && r->invalid)
+        json_object_set_new(all, "invalid", json_true());
+    return all;
+}
+
 static int write_json(const char *path)
 {
     const char *commit = getenv("TANDEM_COMMIT");
     json_t *list = json_array(), *all;
 
     for (unsigned i = 0; i < n_results; i++)
-        json_array_append_new(list, json_pack("{s:s, s:f, s:s, s:f, s:i}", "name", results[i].name,
-                                              "value", quantile(&results[i], 0.5), "unit",
-                                              results[i].unit, "spread", spread(&results[i]),
-                                              "runs", (int)results[i].n));
+        json_array_append_new(list, result_json(&results[i]));
     all = json_pack("{s:o, s:s, s:o}", "host", host(), "commit",
                     commit && *commit ? commit : "unknown", "results", list);
     int rc = all ? json_dump_file(all, path, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : -1;
@@ -200,7 +260,8 @@ static int write_json(const char *path)
 
 // ---- Running --------------------------------------------------------------------------
 
-static const struct bench *const groups[] = {bench_sip, bench_pick, bench_table, bench_route};
+static const struct bench *const groups[] = {bench_sip, bench_peers, bench_pick, bench_table,
+                                             bench_route};
 
 #define N_GROUPS (sizeof groups / sizeof *groups)
 
@@ -287,8 +348,7 @@ int main(int argc, char **argv)
     pin();
     if (run_all(only, runs ? runs : bench_quick ? 2 : RUNS) != 0)
         return 1;
-    for (unsigned i = 0; i < n_results; i++)
-        qsort(results[i].values, results[i].n, sizeof(double), compare);
+    sort_values();
     print_results(stdout);
     return json && write_json(json) != 0 ? 1 : 0;
 }

@@ -4,31 +4,26 @@
 #include <sys/mman.h>
 
 #include "bench/bench.h"
-#include "control/demo/source.h"
+#include "bench/messages.h"
 #include "proxy/engine.h"
 #include "sip/msg.h"
 
-#define MESSAGES 4096 // 3 MB
-#define STRIDE   768
+#define MESSAGES BENCH_MESSAGES
 #define ROUNDS   (bench_quick ? 2 : 24)
 
 struct messages {
-    char text[MESSAGES][STRIDE];
+    struct bench_messages m; // first
     struct tnd_sip_msg msg;
-    char copy[STRIDE];
+    char copy[BENCH_STRIDE];
 };
 
 static void *open_messages(void)
 {
-    struct messages *m = calloc(1, sizeof *m);
-    struct tnd_source *s = malloc(sizeof *s);
+    struct bench_messages *made = bench_messages_new();
+    struct messages *m = made ? realloc(made, sizeof *m) : NULL;
 
-    if (m && s) {
-        tnd_source_init(s, 1);
-        for (uint32_t i = 0; i < MESSAGES; i++)
-            memcpy(m->text[i], tnd_source_write(s, 0, i, 0), TND_SOURCE_LEN);
-    }
-    free(s);
+    if (!m)
+        free(made);
     return m;
 }
 
@@ -39,7 +34,7 @@ static void parse_once(void *state)
 
     for (int r = 0; r < ROUNDS; r++)
         for (uint32_t i = 0; i < MESSAGES; i++)
-            bench_use(tnd_sip_parse(m->text[i], TND_SOURCE_LEN, &m->msg));
+            bench_use(tnd_sip_parse(m->m.text[i], TND_SOURCE_LEN, &m->msg));
     bench_record("parse.invite", "ns", (bench_cpu_ns() - start) / ((double)ROUNDS * MESSAGES));
 }
 
@@ -51,7 +46,7 @@ static void lines_once(void *state)
 
     for (int r = 0; r < ROUNDS; r++)
         for (uint32_t i = 0; i < MESSAGES; i++) {
-            const char *p = m->text[i], *end = p + TND_SOURCE_LEN, *lf;
+            const char *p = m->m.text[i], *end = p + TND_SOURCE_LEN, *lf;
             uint64_t sum = 0;
             while ((lf = memchr(p, '\n', (size_t)(end - p))) != NULL) {
                 sum += (uint64_t)(lf - p);
@@ -71,7 +66,7 @@ static void memcpy_once(void *state)
 
     for (int r = 0; r < ROUNDS * 4; r++)
         for (uint32_t i = 0; i < MESSAGES; i++) {
-            memcpy(m->copy, m->text[i], TND_SOURCE_LEN);
+            memcpy(m->copy, m->m.text[i], TND_SOURCE_LEN);
             bench_use((uint64_t)(uintptr_t)m->copy);
         }
     bench_record("ref.memcpy", "ns", (bench_cpu_ns() - start) / ((double)ROUNDS * 4 * MESSAGES));
@@ -112,7 +107,7 @@ static void *open_digests(void)
     }
     for (uint32_t i = 0; i < MESSAGES; i++) {
         struct tnd_job *job = &d->jobs[i];
-        tnd_job_init(job, d->messages->text[i], TND_SOURCE_LEN, &src, 0);
+        tnd_job_init(job, d->messages->m.text[i], TND_SOURCE_LEN, &src, 0);
         tnd_sip_parse(job->data, job->len, &job->msg);
     }
     return d;
