@@ -10,22 +10,12 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, fragment6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from lib.edge import Engine, Site
+from lib.edge import Engine, Site, with_trunks
 from lib.knot import Knot
 from lib.netns import Lab, wait_until
 from lib.sockets import frame_socket, udp_socket
 
-CONFIG = """interfaces:
-  wan:
-    device: wan
-listen:
-  - address: udp:192.0.2.1:5060
-  - address: udp:[2001:db8::1]:5060
-workers: 1
-dns:
-  servers: 192.0.2.53
-limits:
-  transactions: 64k
+CONFIG = with_trunks("""\
 trunks:
   carrier:
     uri: sip:pop.test
@@ -44,7 +34,7 @@ routes:
     to: carrier6
   - from: pbx
     to: carrier
-"""
+""", ipv6=True)
 ZONES = {"pop.test": "_sip._udp 60 SRV 10 100 5060 a\na 60 A 192.0.2.21",
          "pop6.test": "_sip._udp 60 SRV 10 100 5060 a\na 60 AAAA 2001:db8::15"}
 PORT = 5070

@@ -11,23 +11,13 @@ from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6E
 from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Raw
 
-from lib.edge import Engine, Site
+from lib.edge import Engine, Site, with_trunks
 from lib.knot import Knot
 from lib.netns import Lab, wait_until
 from lib.sipp import uac, uas
 from lib.sockets import frame_socket, socket_in, udp_socket
 
-CONFIG = """interfaces:
-  wan:
-    device: wan
-listen:
-  - address: udp:192.0.2.1:5060
-  - address: udp:[2001:db8::1]:5060
-workers: 1
-dns:
-  servers: 192.0.2.53
-limits:
-  transactions: 64k
+CONFIG = with_trunks("""\
 trunks:
   carrier:
     uri: sip:pop.test
@@ -42,7 +32,7 @@ routes:
     to: carrier
   - from: carrier
     to: pbx
-"""
+""", ipv6=True)
 ZONE = "_sip._udp 60 SRV 10 100 5060 a\na 60 A 192.0.2.21"
 
 EDGE, TRUNK, STRANGER, TARGET = "192.0.2.1", "192.0.2.10", "192.0.2.11", "192.0.2.21"

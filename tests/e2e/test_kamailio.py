@@ -9,7 +9,7 @@ import contextlib
 import pytest
 
 from lib import wire
-from lib.edge import Engine, Site
+from lib.edge import Engine, Site, with_trunks
 from lib.knot import Knot
 from lib.netns import Lab, wait_until
 from lib.scenario import CALLER, SDP, TARGET, recv_request, recv_response, scenario
@@ -17,16 +17,7 @@ from lib.sipp import uac, uas
 
 INSTANCES = ("192.0.2.21", "192.0.2.22")
 
-CONFIG = """interfaces:
-  wan:
-    device: wan
-listen:
-  - address: udp:192.0.2.1:5060
-workers: 1
-dns:
-  servers: 192.0.2.53
-limits:
-  transactions: 64k
+CONFIG = with_trunks("""\
 trunks:
   carrier:
     uri: sip:voip.test
@@ -37,7 +28,7 @@ trunks:
 routes:
   - from: pbx
     to: carrier
-"""
+""")
 
 ZONE = """_sip._udp 60 SRV 10 50 5060 kam1
 _sip._udp 60 SRV 10 50 5060 kam2

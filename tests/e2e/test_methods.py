@@ -5,7 +5,7 @@ SIPp at both ends; each end insists on its own Contact in the Request-URI and on
 """
 import pytest
 
-from lib.edge import Engine, Site
+from lib.edge import Engine, Site, with_trunks
 from lib.knot import Knot
 from lib.netns import Lab, wait_until
 from lib.scenario import CALLER, SDP, TARGET, Side, must_say, recv_request, recv_response, scenario, timewait
@@ -14,16 +14,7 @@ from lib.sockets import udp_socket
 
 ZONE = "_sip._udp 1 SRV 10 100 5060 {0}\na 1 A 192.0.2.21\nb 1 A 192.0.2.22"
 
-CONFIG = """interfaces:
-  wan:
-    device: wan
-listen:
-  - address: udp:192.0.2.1:5060
-workers: 1
-dns:
-  servers: 192.0.2.53
-limits:
-  transactions: 64k
+CONFIG = with_trunks("""\
 trunks:
   carrier:
     uri: sip:pop.test
@@ -36,7 +27,7 @@ routes:
     to: carrier
   - from: carrier
     to: pbx
-"""
+""")
 
 CHALLENGE = 'realm="pop.test", nonce="5f4c2a", algorithm=MD5, qop="auth"'
 AUTH = "[authentication username=alice password=secret]"

@@ -17,6 +17,22 @@ TANDEM = os.environ.get("TANDEM", os.path.join(BUILD, "tandem"))
 KEYS = "digest 000102030405060708090a0b0c0d0e0f\nsign 1 f0e0d0c0b0a090807060504030201000\n"
 
 
+def with_trunks(text, ipv6=False):
+    """A configuration for the edge of a Site, one worker: `text` is its `trunks` and `routes`."""
+    return f"""interfaces:
+  wan:
+    device: wan
+listen:
+  - address: udp:192.0.2.1:5060
+{"  - address: udp:[2001:db8::1]:5060" if ipv6 else "  # IPv4 alone"}
+workers: 1
+dns:
+  servers: 192.0.2.53
+limits:
+  transactions: 64k
+{text}"""
+
+
 class Engine:
     """`tandem run` inside a namespace, and its control socket."""
 
