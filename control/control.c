@@ -5,9 +5,9 @@
 #include <unistd.h>
 
 #include "control/keyfile.h"
-#include "control/policy_build.h"
 
 #define ADJACENCY_WAIT_MS 2000
+#define CONFLICTS_TOLD    8  // of one change; all are in `show trunks`
 #define PACKETS_A_TURN    64 // of one doorbell callback: about half a millisecond
 
 // A file that was read without error fits: nothing is left to refuse here.
@@ -33,24 +33,113 @@ static void place_listeners(const struct tnd_control *c, struct tnd_policy *p)
     }
 }
 
-static int publish_policy(struct tnd_control *c, struct tnd_error *err)
+// Both trunks by name, the address, and what to do: told once when it begins and when it ends.
+static void on_conflict(void *ctx, const struct tnd_conflict *conflict, bool begun)
 {
-    struct tnd_policy *p = tnd_policy_build(c->config, &c->keys, tnd_sources_get(c->sources),
-                                            ++c->policy_generation, err);
+    struct tnd_control *c = ctx;
+    const char *keeper = c->config->trunks[conflict->keeper].name.p;
+    const char *loser = c->config->trunks[conflict->loser].name.p;
+    char ip[TND_ADDR_TEXT_MAX];
 
-    if (!p)
-        return -TND_EINVAL;
+    if (c->conflicts_told++ >= CONFLICTS_TOLD)
+        return;
+    tnd_addr_bare_text(&conflict->ip, ip);
+    if (begun)
+        fprintf(
+            stderr,
+            "tandem: warning: shared-source: %s: trunks '%s' and '%s' both claim it; '%s' keeps "
+            "it (%s); correct one of the zones, or give it to one as a prefix\n",
+            ip, keeper, loser, keeper, tnd_conflict_reason(conflict));
+    else
+        fprintf(stderr, "tandem: shared-source: %s: no longer between '%s' and '%s' (%s)\n", ip,
+                keeper, loser, tnd_conflict_reason(conflict));
+}
+
+static void tell_conflicts(struct tnd_control *c, struct tnd_conflicts *now)
+{
+    c->conflicts_told = 0;
+    tnd_conflicts_compare(&c->conflicts, now, on_conflict, c);
+    if (c->conflicts_told > CONFLICTS_TOLD)
+        fprintf(stderr, "tandem: warning: shared-source: %u more; see `tandem ctl show trunks`\n",
+                c->conflicts_told - CONFLICTS_TOLD);
+    tnd_conflicts_free(&c->conflicts);
+    c->conflicts = *now;
+}
+
+static struct tnd_policy_job *begin_policy(struct tnd_control *c)
+{
+    c->policy_job_version = tnd_sources_version(c->sources);
+    return tnd_policy_job_new(c->config, c->policy_parts, c->sources, c->policy_generation + 1);
+}
+
+static void publish_policy(struct tnd_control *c, struct tnd_policy_job *job)
+{
+    struct tnd_conflicts conflicts;
+    struct tnd_policy *p = tnd_policy_job_take(job, &conflicts);
+
+    c->policy_generation = p->generation;
     place_listeners(c, p);
     tnd_dataplane_publish_policy(c->dataplane, p, tnd_policy_free);
+    tell_conflicts(c, &conflicts);
+}
+
+static int publish_first_policy(struct tnd_control *c, struct tnd_error *err)
+{
+    struct tnd_policy_job *job;
+
+    c->policy_parts = tnd_policy_parts_new(c->config, &c->keys, err);
+    if (!c->policy_parts)
+        return -TND_ENOMEM;
+    job = begin_policy(c);
+    if (!job)
+        return tnd_fail(err, TND_ENOMEM, "policy: out of memory");
+    tnd_policy_job_step(job, NULL);
+    publish_policy(c, job);
     return 0;
 }
 
+static void on_policy_work(uv_timer_t *t);
+
+// However many names change at once, one version follows, and building takes a fifth of the
+// time at most.
 static void republish_policy(struct tnd_control *c)
 {
-    struct tnd_error err;
+    uint64_t now = uv_now(c->loop);
 
-    if (publish_policy(c, &err) < 0)
-        say(err.text); // the policy before stands
+    if (c->policy_generation == 0 || !c->doorbell_open)
+        return; // the first one will have it all; or the end is near
+    if (!uv_is_active((uv_handle_t *)&c->policy_work))
+        uv_timer_start(&c->policy_work, on_policy_work,
+                       c->policy_not_before_ms > now ? c->policy_not_before_ms - now : 0, 0);
+}
+
+static void work_on_policy(struct tnd_control *c, struct tnd_turn *turn)
+{
+    if (!c->policy_job) {
+        c->policy_began_ms = uv_now(c->loop);
+        c->policy_job = begin_policy(c);
+    }
+    if (!c->policy_job) { // memory is short: the policy before stands
+        c->policy_not_before_ms = uv_now(c->loop) + 1000;
+        republish_policy(c);
+    } else if (tnd_policy_job_step(c->policy_job, turn)) {
+        c->policy_not_before_ms = uv_now(c->loop) + 4 * (uv_now(c->loop) - c->policy_began_ms);
+        publish_policy(c, c->policy_job);
+        c->policy_job = NULL;
+        if (c->policy_job_version != tnd_sources_version(c->sources))
+            republish_policy(c); // what came meanwhile
+    } else {
+        uv_timer_start(&c->policy_work, on_policy_work, 0, 0);
+    }
+}
+
+static void on_policy_work(uv_timer_t *t)
+{
+    struct tnd_control *c = t->data;
+    struct tnd_turn turn = tnd_turn_begin(c->loop, "policy");
+
+    work_on_policy(c, &turn);
+    tnd_turn_end(&turn);
 }
 
 // Lingering sources leave in their own time; a second early or late is nothing in a day.
@@ -136,20 +225,14 @@ static void ring_again(const struct tnd_control *c)
         say("doorbell: cannot be rung; packets for the kernel wait for the next");
 }
 
-static void on_doorbell(uv_poll_t *h, int status, int events)
+// Names workers ask for, each of which is looked up and made. Returns: false when there are more.
+static bool take_wants(struct tnd_control *c, struct tnd_turn *turn)
 {
-    struct tnd_control *c = h->data;
-    struct tnd_kernel_packet packet;
     struct tnd_want want;
 
-    int n = 0;
-
-    tnd_dataplane_hush(c->dataplane);
-    for (; n < PACKETS_A_TURN && tnd_dataplane_take_packet(c->dataplane, &packet); n++)
-        send_by_kernel(c, &packet);
-    if (n == PACKETS_A_TURN)
-        ring_again(c); // there may be more, of which nobody rings
-    while (tnd_dataplane_take_want(c->dataplane, &want)) {
+    while (tnd_turn_more(turn)) {
+        if (!tnd_dataplane_take_want(c->dataplane, &want))
+            return true;
         enum tnd_weight_zero zero =
             want.trunk == TND_NO_TRUNK
                 ? TND_WEIGHT_ZERO_LAST_RESORT
@@ -157,6 +240,22 @@ static void on_doorbell(uv_poll_t *h, int status, int events)
         void *user = want.trunk == TND_NO_TRUNK ? NULL : (void *)(uintptr_t)(want.trunk + 1u);
         follow(c, (struct tnd_str){want.name, want.len}, zero, user);
     }
+    return false;
+}
+
+static void on_doorbell(uv_poll_t *h, int status, int events)
+{
+    struct tnd_control *c = h->data;
+    struct tnd_turn turn = tnd_turn_begin(c->loop, "workers' requests");
+    struct tnd_kernel_packet packet;
+    int n = 0;
+
+    tnd_dataplane_hush(c->dataplane);
+    for (; n < PACKETS_A_TURN && tnd_dataplane_take_packet(c->dataplane, &packet); n++)
+        send_by_kernel(c, &packet);
+    if (!take_wants(c, &turn) || n == PACKETS_A_TURN)
+        ring_again(c); // there may be more, of which nobody rings
+    tnd_turn_end(&turn);
 }
 
 // ---- Adjacencies and guards ---------------------------------------------------------------
@@ -408,6 +507,10 @@ static int open_doorbell(struct tnd_control *c, struct tnd_error *err)
     uv_timer_init(c->loop, &c->policy_tick);
     c->policy_tick.data = c;
     uv_timer_start(&c->policy_tick, on_policy_tick, 1000, 1000);
+    uv_timer_init(c->loop, &c->policy_work);
+    c->policy_work.data = c;
+    if (c->policy_job_version != tnd_sources_version(c->sources))
+        republish_policy(c); // a name was resolved since the first version
     return 0;
 }
 
@@ -433,7 +536,7 @@ static int start(struct tnd_control *c, struct tnd_error *err)
         return rc;
     for (uint32_t i = 0; i < c->config->n_trunks && rc == 0; i++)
         rc = follow_trunk(c, i, err);
-    if (rc < 0 || (rc = publish_policy(c, err)) < 0)
+    if (rc < 0 || (rc = publish_first_policy(c, err)) < 0)
         return rc;
     if ((rc = tnd_dataplane_start(c->dataplane, c->table, err)) < 0 ||
         (rc = open_doorbell(c, err)) < 0)
@@ -447,6 +550,7 @@ int tnd_control_open(struct tnd_control *c, uv_loop_t *loop, struct tnd_config *
     int rc;
 
     c->loop = loop;
+    loop->data = &c->meter;
     c->config = config;
     c->started_ms = uv_now(loop);
     err->text[0] = 0;
@@ -467,6 +571,7 @@ void tnd_control_close(struct tnd_control *c)
     if (c->doorbell_open) {
         uv_close((uv_handle_t *)&c->doorbell, NULL);
         uv_close((uv_handle_t *)&c->policy_tick, NULL);
+        uv_close((uv_handle_t *)&c->policy_work, NULL);
     }
     if (c->resolver)
         tnd_resolver_close(c->resolver);
@@ -490,6 +595,9 @@ void tnd_control_free(struct tnd_control *c)
     if (c->dataplane)
         tnd_dataplane_free(c->dataplane);
     tnd_dataplane_cleanup();
+    tnd_policy_job_free(c->policy_job);
+    tnd_policy_parts_drop(c->policy_parts);
+    tnd_conflicts_free(&c->conflicts);
     tnd_sources_free(c->sources);
     free(c->guards);
     free(c->interface_of);

@@ -12,10 +12,13 @@
 #include "control/adjacency.h"
 #include "control/config/config.h"
 #include "control/ctl_server.h"
+#include "control/conflicts.h"
 #include "control/guard.h"
 #include "control/names.h"
+#include "control/policy_build.h"
 #include "control/resolver.h"
 #include "control/sources.h"
+#include "control/turn.h"
 #include "dataplane/dataplane.h"
 #include "proxy/keys.h"
 
@@ -29,11 +32,18 @@ struct tnd_control {
     struct tnd_resolver *resolver;
     struct tnd_names *names;
     struct tnd_sources *sources;
+    struct tnd_policy_parts *policy_parts;
+    struct tnd_policy_job *policy_job; // the version being built, or NULL
+    uint64_t policy_job_version;       // of the sources it is made of
+    uint64_t policy_began_ms, policy_not_before_ms;
+    uint32_t conflicts_told;
+    struct tnd_conflicts conflicts; // of the version that is published
+    struct tnd_meter meter;
     struct tnd_ctl_server *ctl;
     struct tnd_guard **guards; // one per listener; NULL where no kernel is behind it
     uint16_t *interface_of;    // each listener's
     uv_poll_t doorbell;
-    uv_timer_t policy_tick;
+    uv_timer_t policy_tick, policy_work;
     uint64_t policy_generation;
     uint64_t started_ms;
     uint64_t kernel_sent, kernel_refused; // datagrams that left through a guard

@@ -88,6 +88,28 @@ static void trunk_row(struct row *r, const json_t *o)
     put_total(r, o, "dropped");
 }
 
+static void shared_source_row(struct row *r, const json_t *o)
+{
+    put(r, text_of(o, "address"));
+    put(r, text_of(o, "kept_by"));
+    put(r, text_of(o, "also_claimed_by"));
+    put(r, text_of(o, "because"));
+}
+
+static void show_shared_sources(const json_t *answer, FILE *out)
+{
+    static const struct tnd_column columns[] = {{"SHARED SOURCE", TND_LEFT, 0},
+                                                {"KEPT BY", TND_LEFT, 8},
+                                                {"ALSO CLAIMED BY", TND_LEFT, 8},
+                                                {"BECAUSE", TND_LEFT, 12}};
+    uint64_t left_out = number_of(answer, "shared_sources_left_out");
+
+    fputc('\n', out);
+    PRINT(columns, json_object_get(answer, "shared_sources"), shared_source_row, out);
+    if (left_out)
+        fprintf(out, "and %" PRIu64 " more\n", left_out);
+}
+
 static void show_trunks(const json_t *answer, FILE *out)
 {
     static const struct tnd_column columns[] = {
@@ -97,6 +119,8 @@ static void show_trunks(const json_t *answer, FILE *out)
     };
 
     PRINT(columns, json_object_get(answer, "trunks"), trunk_row, out);
+    if (json_array_size(json_object_get(answer, "shared_sources")) > 0)
+        show_shared_sources(answer, out);
 }
 
 static void target_row(struct row *r, const json_t *o)
@@ -150,6 +174,27 @@ static void worker_row(struct row *r, const json_t *o)
     put_total(r, o, "parked");
 }
 
+static void callback_row(struct row *r, const json_t *o)
+{
+    char text[TND_UNITS_MAX];
+
+    put(r, text_of(o, "callback"));
+    put_total(r, o, "turns");
+    put(r, tnd_units_duration(json_number_value(json_object_get(o, "longest_ms")) / 1000, text));
+    put_total(r, o, "over");
+}
+
+// How long the control thread was away, by what it was at.
+static void show_control(const json_t *control, FILE *out)
+{
+    static const struct tnd_column columns[] = {{"CONTROL", TND_LEFT, 8},
+                                                {"TURNS", TND_RIGHT, 0},
+                                                {"LONGEST", TND_RIGHT, 0},
+                                                {"OVER 2 ms", TND_RIGHT, 0}};
+
+    PRINT(columns, json_object_get(control, "callbacks"), callback_row, out);
+}
+
 static void show_workers(const json_t *answer, FILE *out)
 {
     static const struct tnd_column columns[] = {
@@ -159,6 +204,8 @@ static void show_workers(const json_t *answer, FILE *out)
     };
 
     PRINT(columns, json_object_get(answer, "workers"), worker_row, out);
+    fputc('\n', out);
+    show_control(json_object_get(answer, "control"), out);
 }
 
 static void drop_row(struct row *r, const json_t *o)

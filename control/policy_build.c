@@ -4,10 +4,17 @@
 
 #include "util/arena.h"
 
-// The policy and what it is made of; freed as one.
+// What all versions share.
+struct tnd_policy_parts {
+    struct tnd_arena *arena;
+    uint32_t refs;
+    struct tnd_policy policy; // its listeners and sources are empty
+};
+
+// A version.
 struct built {
     struct tnd_policy policy; // first
-    struct tnd_arena *arena;
+    struct tnd_policy_parts *parts;
 };
 
 static const char *copy_text(struct tnd_arena *a, struct tnd_str s)
@@ -28,11 +35,9 @@ static uint16_t static_interface(const struct tnd_config *c, const struct tnd_ad
     return 0;
 }
 
-static bool build_listeners(const struct tnd_config *c, struct built *b)
+static bool build_listeners(const struct tnd_config *c, struct tnd_policy *p)
 {
-    struct tnd_policy *p = &b->policy;
-
-    p->listeners = tnd_arena_alloc(b->arena, c->n_listeners * sizeof *p->listeners + 1);
+    p->listeners = calloc(c->n_listeners + 1u, sizeof *p->listeners);
     if (!p->listeners)
         return false;
     p->n_listeners = (uint16_t)c->n_listeners;
@@ -83,35 +88,8 @@ static int build_trunk(const struct tnd_config_trunk *in, const struct tnd_keys 
     return 0;
 }
 
-static int compare_ids(const void *a, const void *b)
-{
-    const struct tnd_trunk *const *x = a, *const *y = b;
-
-    return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
-}
-
-// Ids are 32-bit content hashes and travel in branches: two trunks must not share one.
-static int check_ids(const struct tnd_policy *p, struct tnd_error *err)
-{
-    const struct tnd_trunk **by_id = calloc(p->n_trunks + 1u, sizeof *by_id);
-    int rc = 0;
-
-    if (!by_id)
-        return -TND_ENOMEM;
-    for (uint16_t i = 0; i < p->n_trunks; i++)
-        by_id[i] = &p->trunks[i];
-    qsort(by_id, p->n_trunks, sizeof *by_id, compare_ids);
-    for (uint16_t i = 1; i < p->n_trunks && rc == 0; i++)
-        if (by_id[i]->id == by_id[i - 1]->id)
-            rc = tnd_fail(err, TND_ECONFIG,
-                          "trunks '%s' and '%s': their names have the same 32-bit id; rename one",
-                          by_id[i - 1]->name, by_id[i]->name);
-    free(by_id);
-    return rc;
-}
-
-static int build_trunks(const struct tnd_config *c, const struct tnd_keys *keys, struct built *b,
-                        struct tnd_error *err)
+static int build_trunks(const struct tnd_config *c, const struct tnd_keys *keys,
+                        struct tnd_policy_parts *b, struct tnd_error *err)
 {
     struct tnd_policy *p = &b->policy;
 
@@ -124,51 +102,12 @@ static int build_trunks(const struct tnd_config *c, const struct tnd_keys *keys,
         if (rc < 0)
             return rc;
     }
-    return check_ids(p, err);
-}
-
-// ---- Sources --------------------------------------------------------------------------
-
-static uint32_t count_sources(const struct tnd_config *c,
-                              const struct tnd_resolved_sources *resolved)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < c->n_trunks; i++)
-        n += c->trunks[i].n_sources + resolved[i].n;
-    return n;
-}
-
-// Configured prefixes come last: of two equal ones the later wins, and what an operator
-// wrote outranks what a zone says.
-static bool build_sources(const struct tnd_config *c, const struct tnd_resolved_sources *resolved,
-                          struct built *b)
-{
-    struct tnd_lpm_entry *e = calloc(count_sources(c, resolved) + 1u, sizeof *e);
-    uint32_t n = 0;
-
-    if (!e)
-        return false;
-    for (uint32_t i = 0; i < c->n_trunks; i++)
-        for (uint32_t k = 0; k < resolved[i].n; k++) {
-            e[n].prefix.addr = resolved[i].addresses[k];
-            e[n].prefix.addr.port = 0;
-            e[n].prefix.addr.transport = 0;
-            e[n].prefix.bits = resolved[i].addresses[k].family == 4 ? 32 : 128;
-            e[n++].value = i;
-        }
-    for (uint32_t i = 0; i < c->n_trunks; i++)
-        for (uint32_t k = 0; k < c->trunks[i].n_sources; k++)
-            if (!c->trunks[i].sources[k].resolved)
-                e[n++] = (struct tnd_lpm_entry){c->trunks[i].sources[k].prefix, i};
-    b->policy.sources = tnd_lpm_new(e, n);
-    free(e);
-    return b->policy.sources != NULL;
+    return 0;
 }
 
 // ---- Routes and names -----------------------------------------------------------------
 
-static bool build_routes(const struct tnd_config *c, struct built *b)
+static bool build_routes(const struct tnd_config *c, struct tnd_policy_parts *b)
 {
     struct tnd_policy *p = &b->policy;
 
@@ -193,7 +132,7 @@ static bool build_routes(const struct tnd_config *c, struct built *b)
     return true;
 }
 
-static bool build_names(const struct tnd_config *c, struct built *b)
+static bool build_names(const struct tnd_config *c, struct tnd_policy_parts *b)
 {
     struct tnd_policy *p = &b->policy;
 
@@ -206,27 +145,188 @@ static bool build_names(const struct tnd_config *c, struct built *b)
     return true;
 }
 
-// ---- All of it --------------------------------------------------------------------------
+// ---- What all versions share --------------------------------------------------------------
 
-struct tnd_policy *tnd_policy_build(const struct tnd_config *c, const struct tnd_keys *keys,
-                                    const struct tnd_resolved_sources *resolved,
-                                    uint64_t generation, struct tnd_error *err)
+struct tnd_policy_parts *tnd_policy_parts_new(const struct tnd_config *c,
+                                              const struct tnd_keys *keys, struct tnd_error *err)
 {
-    struct built *b = calloc(1, sizeof *b);
+    struct tnd_policy_parts *b = calloc(1, sizeof *b);
     int rc = -TND_ENOMEM;
 
-    if (b && (b->arena = tnd_arena_new())) {
-        b->policy.generation = generation;
-        if (build_listeners(c, b) && build_routes(c, b) && build_names(c, b) &&
-            build_sources(c, resolved, b))
-            rc = build_trunks(c, keys, b, err);
+    if (b) {
+        b->refs = 1;
+        b->arena = tnd_arena_new();
     }
+    if (b && b->arena && build_routes(c, b) && build_names(c, b))
+        rc = build_trunks(c, keys, b, err);
     if (rc == 0)
-        return &b->policy;
+        return b;
     if (rc == -TND_ENOMEM)
         tnd_fail(err, TND_ENOMEM, "policy: out of memory");
+    tnd_policy_parts_drop(b);
+    return NULL;
+}
+
+void tnd_policy_parts_drop(struct tnd_policy_parts *parts)
+{
+    if (!parts || --parts->refs > 0)
+        return;
+    tnd_arena_free(parts->arena);
+    free(parts);
+}
+
+// ---- A version ----------------------------------------------------------------------------
+
+// Whoever claims an address first keeps it, so the best claims are entered first.
+enum claims { CONFIGURED, CURRENT, LINGERING, CLAIMS };
+
+#define CLEAR_A_STEP 64 // slots
+
+struct tnd_policy_job {
+    const struct tnd_config *config;
+    struct tnd_source_list **resolved;
+    struct built *built;
+    struct tnd_lpm *sources;
+    bool cleared;
+    unsigned claims; // enum claims
+    uint32_t trunk, at;
+    struct tnd_conflicts conflicts;
+};
+
+static uint32_t count_sources(const struct tnd_config *c, struct tnd_source_list *const *resolved)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < c->n_trunks; i++)
+        n += c->trunks[i].n_sources + (resolved[i] ? resolved[i]->n : 0);
+    return n;
+}
+
+static struct built *built_new(const struct tnd_config *c, struct tnd_policy_parts *parts,
+                               uint64_t generation)
+{
+    struct built *b = calloc(1, sizeof *b);
+
+    if (!b)
+        return NULL;
+    b->policy = parts->policy;
+    b->policy.generation = generation;
+    b->parts = parts;
+    parts->refs++;
+    if (build_listeners(c, &b->policy))
+        return b;
     tnd_policy_free(b);
     return NULL;
+}
+
+struct tnd_policy_job *tnd_policy_job_new(const struct tnd_config *c,
+                                          struct tnd_policy_parts *parts,
+                                          const struct tnd_sources *sources, uint64_t generation)
+{
+    struct tnd_policy_job *j = calloc(1, sizeof *j);
+
+    if (!j)
+        return NULL;
+    j->config = c;
+    j->resolved = tnd_sources_hold(sources);
+    j->built = built_new(c, parts, generation);
+    j->sources = j->resolved ? tnd_lpm_begin(count_sources(c, j->resolved)) : NULL;
+    if (j->built && j->sources)
+        return j;
+    tnd_policy_job_free(j);
+    return NULL;
+}
+
+static enum tnd_conflict_why why_kept(const struct tnd_policy_job *j, const struct tnd_addr *ip,
+                                      uint32_t keeper)
+{
+    const struct tnd_config_trunk *t = &j->config->trunks[keeper];
+    const struct tnd_source_list *r = j->resolved[keeper];
+
+    for (uint32_t i = 0; i < t->n_sources; i++)
+        if (!t->sources[i].resolved && tnd_addr_eq(&t->sources[i].prefix.addr, ip))
+            return TND_CONFLICT_PREFIX;
+    if (j->claims == CURRENT)
+        return TND_CONFLICT_FIRST;
+    for (uint32_t i = 0; r && i < r->n; i++)
+        if (tnd_addr_eq(&r->list[i].ip, ip) && r->list[i].until_ms == TND_SOURCE_CURRENT)
+            return TND_CONFLICT_CURRENT;
+    return TND_CONFLICT_FIRST;
+}
+
+static void claim(struct tnd_policy_job *j, const struct tnd_prefix *p)
+{
+    uint32_t *keeper = tnd_lpm_place(j->sources, p);
+
+    if (keeper && *keeper == TND_LPM_NONE)
+        *keeper = j->trunk;
+    else if (keeper && *keeper != j->trunk)
+        tnd_conflicts_add(&j->conflicts,
+                          &(struct tnd_conflict){p->addr, (uint16_t)*keeper, (uint16_t)j->trunk,
+                                                 (uint8_t)why_kept(j, &p->addr, *keeper)});
+}
+
+// The next claim of the trunk. Returns: false when it has no more.
+static bool claim_next(struct tnd_policy_job *j)
+{
+    const struct tnd_config_trunk *t = &j->config->trunks[j->trunk];
+    const struct tnd_source_list *r = j->resolved[j->trunk];
+    uint32_t i = j->at++;
+
+    if (j->claims == CONFIGURED) {
+        if (i < t->n_sources && !t->sources[i].resolved)
+            claim(j, &t->sources[i].prefix);
+        return i < t->n_sources;
+    }
+    if (!r || i >= r->n)
+        return false;
+    if ((r->list[i].until_ms == TND_SOURCE_CURRENT) == (j->claims == CURRENT))
+        claim(j, &(struct tnd_prefix){r->list[i].ip, r->list[i].ip.family == 4 ? 32 : 128});
+    return true;
+}
+
+bool tnd_policy_job_step(struct tnd_policy_job *j, struct tnd_turn *turn)
+{
+    while (j->claims < CLAIMS) {
+        if (turn && !tnd_turn_more(turn))
+            return false;
+        if (!j->cleared) {
+            j->cleared = tnd_lpm_clear(j->sources, CLEAR_A_STEP);
+            continue;
+        }
+        if (j->trunk < j->config->n_trunks && claim_next(j))
+            continue;
+        j->at = 0;
+        if (++j->trunk < j->config->n_trunks)
+            continue;
+        j->trunk = 0;
+        j->claims++;
+    }
+    return true;
+}
+
+struct tnd_policy *tnd_policy_job_take(struct tnd_policy_job *j, struct tnd_conflicts *conflicts)
+{
+    struct built *b = j->built;
+
+    tnd_lpm_finish(j->sources);
+    b->policy.sources = j->sources;
+    tnd_conflicts_sort(&j->conflicts);
+    *conflicts = j->conflicts;
+    tnd_sources_release(j->resolved, j->config->n_trunks);
+    free(j);
+    return &b->policy;
+}
+
+void tnd_policy_job_free(struct tnd_policy_job *j)
+{
+    if (!j)
+        return;
+    tnd_policy_free(j->built);
+    tnd_lpm_free(j->sources);
+    tnd_conflicts_free(&j->conflicts);
+    tnd_sources_release(j->resolved, j->config->n_trunks);
+    free(j);
 }
 
 void tnd_policy_free(void *policy)
@@ -236,6 +336,7 @@ void tnd_policy_free(void *policy)
     if (!b)
         return;
     tnd_lpm_free(b->policy.sources);
-    tnd_arena_free(b->arena);
+    free(b->policy.listeners);
+    tnd_policy_parts_drop(b->parts);
     free(b);
 }

@@ -50,13 +50,31 @@ static json_t *trunk_json(const struct tnd_control *c, uint32_t i)
                      "answered", (json_int_t)n.answered, "dropped", (json_int_t)n.dropped);
 }
 
+// Addresses that two trunks claim, and who keeps each.
+static json_t *conflicts_json(const struct tnd_control *c)
+{
+    json_t *list = json_array();
+    char ip[TND_ADDR_TEXT_MAX];
+
+    for (uint32_t i = 0; i < c->conflicts.n; i++) {
+        const struct tnd_conflict *k = &c->conflicts.list[i];
+        tnd_addr_bare_text(&k->ip, ip);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "address", ip, "kept_by",
+                                              c->config->trunks[k->keeper].name.p,
+                                              "also_claimed_by", c->config->trunks[k->loser].name.p,
+                                              "because", tnd_conflict_reason(k)));
+    }
+    return list;
+}
+
 static json_t *show_trunks(struct tnd_control *c)
 {
     json_t *list = json_array();
 
     for (uint32_t i = 0; i < c->config->n_trunks; i++)
         json_array_append_new(list, trunk_json(c, i));
-    return json_pack("{s:o}", "trunks", list);
+    return json_pack("{s:o, s:o, s:I}", "trunks", list, "shared_sources", conflicts_json(c),
+                     "shared_sources_left_out", (json_int_t)c->conflicts.left_out);
 }
 
 struct target_counts {
@@ -140,13 +158,36 @@ static json_t *worker_json(const struct tnd_control *c, uint16_t w)
     return o;
 }
 
+static double ms_of(uint64_t ns)
+{
+    return (double)ns / 1e6;
+}
+
+// The control thread: its turns by kind, the longest of each. `over`: longer than 2 ms.
+static json_t *control_json(const struct tnd_control *c)
+{
+    const struct tnd_meter_kind *longest = tnd_meter_longest(&c->meter);
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < c->meter.n; i++) {
+        const struct tnd_meter_kind *k = &c->meter.kinds[i];
+        json_array_append_new(list,
+                              json_pack("{s:s, s:I, s:f, s:I, s:I}", "callback", k->name, "turns",
+                                        (json_int_t)k->turns, "longest_ms", ms_of(k->longest_ns),
+                                        "longest_steps", (json_int_t)k->longest_steps, "over",
+                                        (json_int_t)k->over));
+    }
+    return json_pack("{s:f, s:s, s:o}", "longest_ms", longest ? ms_of(longest->longest_ns) : 0.0,
+                     "longest_callback", longest ? longest->name : "", "callbacks", list);
+}
+
 static json_t *show_workers(struct tnd_control *c)
 {
     json_t *list = json_array();
 
     for (uint16_t w = 0; w < tnd_dataplane_workers(c->dataplane); w++)
         json_array_append_new(list, worker_json(c, w));
-    return json_pack("{s:o}", "workers", list);
+    return json_pack("{s:o, s:o}", "workers", list, "control", control_json(c));
 }
 
 static json_t *show_drops(struct tnd_control *c)

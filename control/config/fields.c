@@ -164,7 +164,10 @@ static const struct tnd__field trunk_fields[] = {
      .preset_text = "none",
      .doc = "Where its traffic comes from: a prefix, `PREFIX port PORT`, or `resolved` for the "
             "addresses of `uri`. The longest prefix decides, then the port. Requests from "
-            "elsewhere are dropped."},
+            "elsewhere are dropped. When the names of two trunks come to one address while the "
+            "engine runs, one keeps it: a configured prefix before `resolved`, what a name "
+            "resolves to now before what lingers, then the trunk that is first in the file. A "
+            "warning `shared-source` and `tandem ctl show trunks` name both trunks."},
     {.key = "source-linger",
      .kind = TND__KIND_TIME,
      OF(tnd_config_trunk, source_linger_ms),

@@ -27,6 +27,8 @@ struct kind {
 struct tnd_lpm {
     struct slot *slots;
     size_t mask;
+    size_t cleared;                  // slots, while it is built
+    bool used[2][129][2];            // family, length, port: while it is built
     uint32_t n_kinds[2];             // by family: 0 is IPv4
     struct kind kinds[2][KINDS_MAX]; // longest first, with port before without
 };
@@ -87,23 +89,7 @@ static bool valid(const struct tnd_prefix *p)
     return (p->addr.family == 4 && p->bits <= 32) || (p->addr.family == 6 && p->bits <= 128);
 }
 
-static void list_kinds(struct tnd_lpm *lpm, const struct tnd_lpm_entry *entries, uint32_t n)
-{
-    bool used[2][129][2] = {0};
-
-    for (uint32_t i = 0; i < n; i++) {
-        const struct tnd_prefix *p = &entries[i].prefix;
-        if (valid(p))
-            used[p->addr.family == 6][p->bits][p->addr.port != 0] = true;
-    }
-    for (unsigned f = 0; f < 2; f++)
-        for (unsigned bits = 129; bits-- > 0;)
-            for (unsigned port = 2; port-- > 0;)
-                if (used[f][bits][port])
-                    lpm->kinds[f][lpm->n_kinds[f]++] = kind_of(f ? 6 : 4, bits, port);
-}
-
-struct tnd_lpm *tnd_lpm_new(const struct tnd_lpm_entry *entries, uint32_t n)
+struct tnd_lpm *tnd_lpm_begin(uint32_t n)
 {
     struct tnd_lpm *lpm = calloc(1, sizeof *lpm);
     size_t capacity = 16;
@@ -114,25 +100,58 @@ struct tnd_lpm *tnd_lpm_new(const struct tnd_lpm_entry *entries, uint32_t n)
         capacity *= 2;
     lpm->mask = capacity - 1;
     lpm->slots = aligned_alloc(64, capacity * sizeof *lpm->slots);
-    if (!lpm->slots) {
-        free(lpm);
-        return NULL;
-    }
-    memset(lpm->slots, 0, capacity * sizeof *lpm->slots);
-    list_kinds(lpm, entries, n);
-    for (uint32_t i = 0; i < n; i++) {
-        const struct tnd_prefix *p = &entries[i].prefix;
-        struct kind kind;
-        struct words k;
-        struct slot *s;
+    if (lpm->slots)
+        return lpm;
+    free(lpm);
+    return NULL;
+}
 
-        if (!valid(p))
-            continue;
-        kind = kind_of(p->addr.family, p->bits, p->addr.port != 0);
-        k = masked(words_of(&p->addr), &kind);
-        s = find(lpm, &k);
-        *s = (struct slot){.key = k, .value = entries[i].value};
+bool tnd_lpm_clear(struct tnd_lpm *lpm, uint32_t slots)
+{
+    size_t left = lpm->mask + 1 - lpm->cleared, n = slots < left ? slots : left;
+
+    memset(&lpm->slots[lpm->cleared], 0, n * sizeof *lpm->slots);
+    lpm->cleared += n;
+    return n == left;
+}
+
+uint32_t *tnd_lpm_place(struct tnd_lpm *lpm, const struct tnd_prefix *p)
+{
+    bool port = p->addr.port != 0;
+
+    if (!valid(p))
+        return NULL;
+    struct kind kind = kind_of(p->addr.family, p->bits, port);
+    struct words k = masked(words_of(&p->addr), &kind);
+    struct slot *s = find(lpm, &k);
+    if (s->key.meta == 0)
+        *s = (struct slot){.key = k, .value = TND_LPM_NONE};
+    lpm->used[p->addr.family == 6][p->bits][port] = true;
+    return &s->value;
+}
+
+void tnd_lpm_finish(struct tnd_lpm *lpm)
+{
+    for (unsigned f = 0; f < 2; f++)
+        for (unsigned bits = 129; bits-- > 0;)
+            for (unsigned port = 2; port-- > 0;)
+                if (lpm->used[f][bits][port])
+                    lpm->kinds[f][lpm->n_kinds[f]++] = kind_of(f ? 6 : 4, bits, port);
+}
+
+struct tnd_lpm *tnd_lpm_new(const struct tnd_lpm_entry *entries, uint32_t n)
+{
+    struct tnd_lpm *lpm = tnd_lpm_begin(n);
+
+    if (!lpm)
+        return NULL;
+    tnd_lpm_clear(lpm, UINT32_MAX);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t *value = tnd_lpm_place(lpm, &entries[i].prefix);
+        if (value)
+            *value = entries[i].value;
     }
+    tnd_lpm_finish(lpm);
     return lpm;
 }
 

@@ -25,6 +25,14 @@ struct tnd_lpm;
 struct tnd_lpm *tnd_lpm_new(const struct tnd_lpm_entry *entries, uint32_t n);
 void tnd_lpm_free(struct tnd_lpm *lpm);
 
+// The same in parts, for whoever must not stay away for long: begin, clear until it is done,
+// then a place for each prefix, finish. Only then may it be looked up in.
+struct tnd_lpm *tnd_lpm_begin(uint32_t n); // room for n prefixes; NULL when memory is short
+bool tnd_lpm_clear(struct tnd_lpm *lpm, uint32_t slots); // some 30 ns each. Returns: done
+// Returns: where the prefix's value stands, TND_LPM_NONE at first; NULL for no valid prefix.
+uint32_t *tnd_lpm_place(struct tnd_lpm *lpm, const struct tnd_prefix *p);
+void tnd_lpm_finish(struct tnd_lpm *lpm);
+
 // Value of the longest prefix that covers `a` (IP and, where the entry has one, port).
 // Returns: TND_LPM_NONE when nothing does. `lpm` may be NULL.
 uint32_t tnd_lpm_lookup(const struct tnd_lpm *lpm, const struct tnd_addr *a);
