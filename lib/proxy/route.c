@@ -63,6 +63,40 @@ static void read_strict_uri(struct tnd_engine *e, struct tnd_job *job)
         job->token = popped;
 }
 
+static struct tnd_span last_route(const struct tnd_sip_msg *m)
+{
+    const struct tnd_sip_hdr *h = &m->hdr[m->first[TND_HDR_ROUTE]];
+    struct tnd_span item, uri = {0};
+
+    while (h->next != TND_SIP_NO_HDR)
+        h = &m->hdr[h->next];
+    uint16_t at = h->value, end = (uint16_t)(at + h->value_len);
+    while (tnd_name_addr_next(m->data, &at, end, &item, &uri))
+        ;
+    return uri;
+}
+
+static uint16_t check_as_request_uri(const struct tnd_sip_msg *m, struct tnd_span text)
+{
+    struct tnd_uri uri;
+
+    if (!tnd_uri_parse(m->data, text, &uri) || uri.headers.off)
+        return 400;
+    return uri.scheme == TND_SCHEME_SIP || uri.scheme == TND_SCHEME_SIPS ? 0 : 416;
+}
+
+// A strict router before or behind us has a URI of Route become the Request-URI (RFC 3261 16.4,
+// 16.6 step 6): of that one the same is asked as of any other (19.1.1: no headers).
+// Returns: 0, or the status the request is answered with.
+static uint16_t check_strict(const struct tnd_job *job)
+{
+    uint16_t status = job->strict_in ? check_as_request_uri(&job->msg, last_route(&job->msg)) : 0;
+
+    if (status == 0 && job->strict_out)
+        status = check_as_request_uri(&job->msg, job->next_uri);
+    return status;
+}
+
 // ---- Admission ----------------------------------------------------------------------
 
 // Rule 2: the source's trunk, or a valid token on an in-dialog request.
@@ -484,9 +518,11 @@ static void decide(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *job)
         job->verdict = TND_VERDICT_ABSORB;
         return;
     }
-    if (recall(e, now_ms, job))
+    status = check_strict(job);
+    if (status == 0 && recall(e, now_ms, job))
         return;
-    status = check(e, job);
+    if (status == 0)
+        status = check(e, job);
     if (status)
         tnd__answer(e, job, status);
     else if (own_way)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "fuzz/fuzz.h"
+#include "sip/scan.h"
 #include "unit/engine_harness.h"
 
 // The harness lives as long as the process, and the table's tagged pointers hide what they point
@@ -29,7 +30,7 @@ static void must(bool fine, const char *what)
 {
     if (fine)
         return;
-    fprintf(stderr, "engine: %s\n", what);
+    fprintf(stderr, "fuzz_engine: %s\n", what);
     abort();
 }
 
@@ -39,12 +40,27 @@ static const struct {
 } senders[8] = {{PBX_SRC, LAN4},    {CARRIER_SRC, WAN4}, {ACCESS_SRC, ALT4}, {SIX_SRC, WAN6},
                 {NARROW_SRC, WAN4}, {FOREIGN_SRC, WAN4}, {PBX_SRC, WAN4},    {CARRIER_SRC, ALT4}};
 
+// A request that is as long as we read any goes on longer by our own headers: 2 Record-Routes,
+// Via, Max-Forwards and a Route.
+static bool outgrown(const struct tnd_sip_msg *in, const struct tnd_sip_msg *out)
+{
+    unsigned lines = 0;
+
+    for (unsigned i = 0; i < in->body; i++)
+        lines += in->data[i] == '\n';
+    return out->error == TND_SIP_ERR_TOO_MANY_HEADERS &&
+           (in->n_hdrs + 5 > TND_SIP_HDRS_MAX || lines + 5 > TND_SCAN_LINES_MAX);
+}
+
 static void check_forward(const struct tnd_sip_msg *in, const struct sent *s)
 {
     static struct tnd_sip_msg out;
 
-    must(tnd_sip_parse(s->text, s->len, &out) == TND_SIP_ERR_NONE || !in->is_request,
-         "a forwarded request does not parse");
+    tnd_sip_parse(s->text, s->len, &out);
+    if (in->is_request && out.error != TND_SIP_ERR_NONE) {
+        must(outgrown(in, &out), tnd_sip_error_text((enum tnd_sip_error)out.error));
+        return;
+    }
     must(out.is_request == in->is_request && out.method == in->method, "another method");
     must(out.body_len == in->body_len &&
              memcmp(out.data + out.body, in->data + in->body, in->body_len) == 0,

@@ -413,6 +413,32 @@ static void strict_behind_us(void **state)
     assert_string_equal(start_line(&r.out[0]), "BYE sip:+49@sip.carrier.example SIP/2.0");
 }
 
+// 16.4: what a strict router left at the end of Route is the Request-URI, and has to be one.
+static void strict_uri_must_be_one(void **state)
+{
+    struct call c = set_up(ACCESS_SRC, WAN4, "strict-bad");
+    const char *us = own_uri(&c, 0);
+    static const struct {
+        const char *route;
+        int status;
+    } bad[] = {
+        {"<sip:bob@203.0.113.9?Subject=x>", 400}, // 19.1.1: no headers in a Request-URI
+        {"<sip:203.0.113.8;lr>, <sip:bob@203.0.113.9?Subject=x>", 400},
+        {"<sip:203.0.113.8;lr>, <sip:%@203.0.113.9>", 400},
+        {"<sip:203.0.113.8;lr>, <tel:+4930123>", 416},               // 16.3 check 2
+        {"<sip:203.0.113.8?Subject=x>, <sip:bob@203.0.113.9>", 400}, // 16.6 step 6
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        c.to_callee = text_of("Route: %s\r\n", bad[i].route);
+        from_caller(&c, "BYE", us);
+        assert_answer(r, bad[i].status);
+        from_caller(&c, "ACK", us);
+        assert_drop(r, TND_DROP_ACK_UNROUTED);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +456,7 @@ int main(void)
         CASE(strict_before_us),
         CASE(strict_before_a_pair),
         CASE(strict_behind_us),
+        CASE(strict_uri_must_be_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
