@@ -72,7 +72,7 @@ struct tnd_job {
     uint16_t trunk;      // source trunk index, or TND_NO_TRUNK
     uint16_t to_trunk;   // destination trunk index, or TND_NO_TRUNK
     uint16_t rule;       // index of the route rule that matched, or UINT16_MAX
-    uint8_t pop;         // Route headers of ours at the top
+    uint16_t pop;        // Routes of ours at the top
     uint8_t token_state; // enum tnd_token_state of those
     bool own_uri;        // the Request-URI is ours: rule 4
     bool more_routes;    // Routes remain below ours

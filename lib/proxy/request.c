@@ -35,8 +35,15 @@ static void close_change(struct changes *c)
     last->len = (uint16_t)(c->edit->arena_used - last->text);
 }
 
-static void change_nothing_to(struct changes *c, uint32_t from, uint32_t to)
+// Neighbours go as one: however many Route lines of ours there are, they are one change.
+static void leave_out(struct changes *c, uint32_t from, uint32_t to)
 {
+    struct change *last = c->n > 0 ? &c->item[c->n - 1] : NULL;
+
+    if (last && last->len == 0 && last->to == from) {
+        last->to = (uint16_t)to;
+        return;
+    }
     open_change(c, from, to);
     close_change(c);
 }
@@ -125,8 +132,8 @@ static void fix_top_via(const struct tnd_job *job, struct changes *c)
     char text[TND_ADDR_TEXT_MAX];
 
     if (via->received_param.len)
-        change_nothing_to(c, via->received_param.off,
-                          (uint32_t)via->received_param.off + via->received_param.len);
+        leave_out(c, via->received_param.off,
+                  (uint32_t)via->received_param.off + via->received_param.len);
     if (rport) {
         open_change(c, via->rport_param.off, (uint32_t)via->rport_param.off + via->rport_param.len);
         PUT(c, ";rport=");
@@ -248,13 +255,13 @@ static void cut_route_header(const struct tnd_sip_msg *m, const struct tnd_sip_h
         keep_to = (uint32_t)item.off + item.len;
     }
     if (n == 0) {
-        change_nothing_to(c, h->line, h->end);
+        leave_out(c, h->line, h->end);
         return;
     }
     if (keep_from > h->value)
-        change_nothing_to(c, h->value, keep_from);
+        leave_out(c, h->value, keep_from);
     if (keep_to < end)
-        change_nothing_to(c, keep_to, end);
+        leave_out(c, keep_to, end);
 }
 
 static void cut_routes(const struct tnd_sip_msg *m, const struct route_walk *w, struct changes *c)
@@ -316,7 +323,7 @@ static bool locates(struct tnd_str param)
     struct tnd_str name = {param.p, eq ? (size_t)(eq - param.p) : param.len};
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (tnd_str_ieq(name, tnd_str_of(names[i])))
+        if (tnd_uri_name_is(name, tnd_str_of(names[i])))
             return true;
     return false;
 }

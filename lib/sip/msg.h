@@ -186,6 +186,10 @@ enum tnd_sip_error tnd_sip_parse(const char *data, size_t len, struct tnd_sip_ms
 // Returns: false when malformed (a scheme that nobody knows is not malformed).
 bool tnd_uri_parse(const char *base, struct tnd_span s, struct tnd_uri *out);
 
+// Whether a URI parameter's name as written is `want` (lower case): in any case, escapes undone
+// once (s19.1.4: "%6Cr" is "lr").
+bool tnd_uri_name_is(struct tnd_str name, struct tnd_str want);
+
 // Parse the via-parm that starts at `at`, which must lie inside a Via value ending at `end`.
 // Returns: offset of the comma after it, or `end`; 0 when malformed.
 uint16_t tnd_via_parse(const char *base, uint16_t at, uint16_t end, struct tnd_via *out);

@@ -182,26 +182,26 @@ static int hex_digit(char c)
     return c <= '9' ? c - '0' : tnd_lower(c) - 'a' + 10;
 }
 
-// Compare a parameter name, escapes undone once (s19.1.4: "%6Cr" is "lr").
-static bool name_is(const char *base, struct tnd_span s, const char *lit, unsigned lit_len)
+bool tnd_uri_name_is(struct tnd_str name, struct tnd_str want)
 {
-    unsigned n = 0, at = s.off, end = s.off + s.len;
+    size_t n = 0, at = 0;
 
-    while (at < end && n < lit_len) {
-        char c = base[at++];
+    while (at < name.len && n < want.len) {
+        char c = name.p[at++];
 
-        if (c == '%' && at + 1 < end && tnd_char_is(base[at], TND_C_HEX) &&
-            tnd_char_is(base[at + 1], TND_C_HEX)) {
-            c = (char)(hex_digit(base[at]) * 16 + hex_digit(base[at + 1]));
+        if (c == '%' && at + 1 < name.len && tnd_char_is(name.p[at], TND_C_HEX) &&
+            tnd_char_is(name.p[at + 1], TND_C_HEX)) {
+            c = (char)(hex_digit(name.p[at]) * 16 + hex_digit(name.p[at + 1]));
             at += 2;
         }
-        if (tnd_lower(c) != lit[n++])
+        if (tnd_lower(c) != want.p[n++])
             return false;
     }
-    return at == end && n == lit_len;
+    return at == name.len && n == want.len;
 }
 
-#define NAME_IS(base, s, lit) name_is(base, s, lit, sizeof(lit) - 1)
+#define NAME_IS(base, s, lit) \
+    tnd_uri_name_is((struct tnd_str){(base) + (s).off, (s).len}, TND_STR(lit))
 
 static bool take_param(const struct tnd__text *t, struct tnd_span name, struct tnd_span value,
                        struct tnd_uri *out)

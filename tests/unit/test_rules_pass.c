@@ -132,6 +132,26 @@ static void rule3_ours_come_off(void **state)
     }
 }
 
+// More than an octet counts, and more lines than a rewrite has changes.
+static void rule3_ours_come_off_however_many(void **state)
+{
+    char list[TND_SIP_MAX] = "Route: ", lines[TND_SIP_MAX] = "";
+
+    (void)state;
+    for (int i = 0; i < 300; i++)
+        strcat(list, "<sip:10.0.0.1;lr>,");
+    strcat(list, "<sip:a.example;lr>\r\n");
+    for (int i = 0; i < 100; i++)
+        strcat(lines, "Route: <sip:10.0.0.1;lr>\r\n");
+    strcat(lines, "Route: <sip:a.example;lr>\r\n");
+    for (int i = 0; i < 2; i++) {
+        run(h, PBX_SRC, LAN4, make_request(&(struct request){.more = i ? lines : list}), &r);
+        assert_forward(r);
+        assert_int_equal(header_count(&r.out[0], "Route"), 1);
+        assert_string_equal(header(&r.out[0], "Route", 0), "<sip:a.example;lr>");
+    }
+}
+
 static void rule3_foreign_below_ours_stay_and_rules_decide(void **state)
 {
     static const char *const routes[] = {
@@ -316,6 +336,9 @@ static void rule4_own_uri_becomes_the_trunks(void **state)
         {"sip:+49@edge.example;user=phone", "sip:+49@sip.carrier.example;user=phone"},
         {"sip:+49@edge.example;transport=tcp;user=phone;lr;maddr=1.2.3.4;x=y",
          "sip:+49@sip.carrier.example;user=phone;x=y"},
+        // RFC 3261 19.1.4: an escaped name is the same name, and none may be there twice (19.1.1).
+        {"sip:+49@edge.example;%74ransport=tcp;m%61ddr=1.2.3.4;%4Cr;%x=y",
+         "sip:+49@sip.carrier.example;%x=y"},
         {"sip:+49;phone-context=a.b;q=1@10.0.0.1",
          "sip:+49;phone-context=a.b;q=1@sip.carrier.example"},
         {"sip:%2B49@edge.example", "sip:%2B49@sip.carrier.example"},
@@ -432,6 +455,7 @@ int main(void)
         CASE(rule2_nothing_is_answered_to_strangers),
         CASE(rule2_token_admits_in_dialog_only),
         CASE(rule3_ours_come_off),
+        CASE(rule3_ours_come_off_however_many),
         CASE(rule3_foreign_below_ours_stay_and_rules_decide),
         CASE(rule3_middle_of_ours_stays),
         CASE(rule3_no_open_relay),
