@@ -150,10 +150,11 @@ static json_t *worker_json(const struct tnd_control *c, uint16_t w)
                   (json_int_t)s.io.taken, "foreign", (json_int_t)s.io.foreign, "parked",
                   (json_int_t)s.park.waiting, "unremembered", (json_int_t)s.engine.unremembered);
     json_object_update_new(
-        o, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "to_kernel", (json_int_t)s.io.to_kernel,
-                     "fragments_in", (json_int_t)s.io.fragments_in, "reassembled",
-                     (json_int_t)s.io.reassembled, "fragments_out", (json_int_t)s.io.fragments_out,
-                     "new_calls", (json_int_t)s.engine.new_calls, "sleeps", (json_int_t)s.io.sleeps,
+        o, json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "to_kernel",
+                     (json_int_t)s.io.to_kernel, "fragments_in", (json_int_t)s.io.fragments_in,
+                     "reassembled", (json_int_t)s.io.reassembled, "fragments_out",
+                     (json_int_t)s.io.fragments_out, "vlan", (json_int_t)s.io.vlan, "new_calls",
+                     (json_int_t)s.engine.new_calls, "sleeps", (json_int_t)s.io.sleeps,
                      "stage_seconds", stages_json(c, &s)));
     return o;
 }

@@ -33,7 +33,6 @@ struct tnd_interface_config {
     const char *device; // a kernel interface, by af_packet
     const char *vdev;   // "net_pcap0,rx_pcap=a,tx_pcap=b"
     uint8_t mac[6];     // zero: the port's own
-    uint16_t vlan;      // what leaves has this tag; 0: none
     uint16_t rings;     // queue pairs; 0: one a worker
     // A port inside the process:
     uint32_t waiting; // packets that wait in a ring, a power of two less one; 0: 1023
@@ -117,6 +116,7 @@ struct tnd_io_counters {
     uint64_t to_kernel, kernel_full; // queued for control to send; no room for it
     uint64_t wants, wants_full;      // names asked for; times the queue was full
     uint64_t linearised;             // came in several segments
+    uint64_t vlan;                   // frames of a VLAN: a kernel sub-interface's, none of ours
     uint64_t loops, sleeps;
     uint64_t cycles[TND_STAGE_COUNT];
 };

@@ -30,12 +30,7 @@ static uint8_t *put_ether(const struct tnd_emit *e, uint8_t *p)
 {
     memcpy(p, e->dst_mac, 6);
     memcpy(p + 6, e->src_mac, 6);
-    p += 12;
-    if (e->vlan) {
-        p = put16(p, 0x8100);
-        p = put16(p, e->vlan);
-    }
-    return put16(p, e->dst.family == 4 ? 0x0800 : 0x86dd);
+    return put16(p + 12, e->dst.family == 4 ? 0x0800 : 0x86dd);
 }
 
 // len: octets after this header. fragment: flags and offset as on the wire.

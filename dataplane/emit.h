@@ -1,4 +1,4 @@
-// Writing a datagram as frames: Ethernet, VLAN, IPv4 or IPv6, UDP, whole or in fragments.
+// Writing a datagram as frames: Ethernet, IPv4 or IPv6, UDP, whole or in fragments.
 //
 // A pure function over octets. UDP's checksum is always computed: no port is asked to, and a
 // path that corrupts is found by its receiver. A whole IPv4 packet leaves with DF set and id 0
@@ -13,11 +13,10 @@
 
 #include "util/addr.h"
 
-#define TND_EMIT_HEADERS_MAX (14 + 4 + 40 + 8 + 8) // with IPv6's fragment header
+#define TND_EMIT_HEADERS_MAX (14 + 40 + 8 + 8) // with IPv6's fragment header
 
 struct tnd_emit {
     uint8_t dst_mac[6], src_mac[6];
-    uint16_t vlan; // 0: untagged
     uint8_t dscp;
     struct tnd_addr src, dst; // of one family
 };
@@ -25,7 +24,7 @@ struct tnd_emit {
 // Octets before the payload of a whole frame.
 static inline uint32_t tnd_emit_overhead(const struct tnd_emit *e)
 {
-    return (e->vlan ? 18 : 14) + (e->dst.family == 4 ? 20 : 40) + 8;
+    return 14 + (e->dst.family == 4 ? 20 : 40) + 8;
 }
 
 // Octets of the IP packet that carries `len` octets of payload.

@@ -7,6 +7,7 @@
 #define ETHERTYPE_IPV6   0x86dd
 #define ETHERTYPE_VLAN   0x8100
 #define ETHERTYPE_QINQ   0x88a8
+#define TAGS_MAX         2
 #define IPV4_MIN         20
 #define IPV4_MORE        0x2000
 #define IPV4_OFFSET      0x1fff
@@ -196,20 +197,22 @@ static enum tnd_frame_kind parse_ipv6(struct tnd_frame *f, struct rest r, bool v
 enum tnd_frame_kind tnd_frame_parse(const uint8_t *frame, size_t len, bool verify,
                                     struct tnd_frame *out)
 {
-    size_t l2 = ETHER_LEN;
+    size_t at = ETHER_LEN - 2;
 
     *out = (struct tnd_frame){.kind = TND_FRAME_PUNT};
     if (len < ETHER_LEN)
         return TND_FRAME_PUNT;
-    uint16_t type = be16(frame + 12);
-    if (type == ETHERTYPE_VLAN || type == ETHERTYPE_QINQ) {
-        l2 += 4;
-        if (len < l2)
+    uint16_t type = be16(frame + at);
+    for (int tags = 0; type == ETHERTYPE_VLAN || type == ETHERTYPE_QINQ; tags++) {
+        if (len < at + 6 || tags == TAGS_MAX)
             return TND_FRAME_PUNT;
-        out->vlan = be16(frame + 14) & 0xfff;
-        type = be16(frame + 16);
+        out->vlan = be16(frame + at + 2) & 0xfff;
+        if (out->vlan)
+            return TND_FRAME_PUNT;
+        at += 4;
+        type = be16(frame + at);
     }
-    struct rest r = {.p = frame + l2, .len = len - l2};
+    struct rest r = {.p = frame + at + 2, .len = len - at - 2};
     if (type == ETHERTYPE_IPV4)
         return parse_ipv4(out, r, verify);
     if (type == ETHERTYPE_IPV6)

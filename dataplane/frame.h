@@ -4,7 +4,8 @@
 // caller's (rx.c); so a fault in a frame is reported with whatever destination could be read,
 // and is a drop only when that is ours: what is not SIP is the kernel's.
 //
-// - One VLAN tag is read (0x8100 or 0x88a8); priority tags count as untagged.
+// - Priority tags (802.1p, VID 0) count as no tag. A frame of a VLAN is another network's, whose
+//   interface is the kernel's (eth0.100): a punt, as it is there.
 // - IPv4 options and IPv6 hop-by-hop, routing (nothing left to visit) and destination options
 //   are skipped.
 // - Checksums: IPv4's header, and UDP's over everything. A packet of a local peer (veth,
@@ -41,7 +42,7 @@ struct tnd_frame {
     uint8_t proto; // header that the datagram's first fragment starts with
     uint8_t kind;  // enum tnd_frame_kind
     uint8_t drop;  // enum tnd_drop
-    uint16_t vlan; // 0: untagged or priority-tagged
+    uint16_t vlan; // VID above 0 of either tag: a punt
 };
 
 // Read a frame.
@@ -51,7 +52,7 @@ struct tnd_frame {
 enum tnd_frame_kind tnd_frame_parse(const uint8_t *frame, size_t len, bool verify,
                                     struct tnd_frame *out);
 
-// Go on with a reassembled datagram: `f` is any of its fragments (src, dst and vlan hold),
+// Go on with a reassembled datagram: `f` is any of its fragments (src and dst hold),
 // `data` begins with the header `proto`. Fills the rest of `f` as tnd_frame_parse does.
 enum tnd_frame_kind tnd_frame_reassembled(struct tnd_frame *f, uint8_t proto, const uint8_t *data,
                                           size_t len);

@@ -95,7 +95,7 @@ void tnd_local_close(struct tnd_port *p)
 
 static bool write_frame(const struct tnd_port *p, const struct tnd_datagram *d, struct rte_mbuf *m)
 {
-    struct tnd_emit e = {.src = d->src, .dst = d->dst, .vlan = p->cfg.vlan};
+    struct tnd_emit e = {.src = d->src, .dst = d->dst};
     uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
 
     if (tnd_emit_overhead(&e) + d->len > rte_pktmbuf_tailroom(m))

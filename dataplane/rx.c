@@ -35,17 +35,14 @@ static uint16_t listener_of_ip(const struct tnd_policy *p, const struct tnd_addr
 }
 
 // For us: to our MAC, not from it (af_packet shows what the host itself sends), and to a
-// listener. The host's addresses are its own on every interface; a tagged frame, though, is
-// another network's and only for listeners of the interface it came in by.
+// listener. The host's addresses are its own on every interface.
 static uint16_t for_listener(const struct tnd_policy *policy, const struct tnd_port *p,
-                             uint16_t interface, const uint8_t *frame, const struct tnd_frame *f)
+                             const uint8_t *frame, const struct tnd_frame *f)
 {
     bool by_ip = f->kind == TND_FRAME_FRAGMENT || (f->kind == TND_FRAME_BAD && f->dst.port == 0);
     uint16_t l = by_ip ? listener_of_ip(policy, &f->dst) : tnd_rx_listener(policy, &f->dst);
 
     if (l == TND_NO_LISTENER || memcmp(frame, p->mac, 6) != 0 || memcmp(frame + 6, p->mac, 6) == 0)
-        return TND_NO_LISTENER;
-    if (f->vlan && policy->listeners[l].interface != interface)
         return TND_NO_LISTENER;
     return l;
 }
@@ -114,11 +111,20 @@ static struct rte_mbuf *flat(struct tnd_worker *w, struct rte_mbuf *m)
             memcpy(to, from, m->pkt_len);
         big->ol_flags = m->ol_flags;
         big->vlan_tci = m->vlan_tci;
+        big->vlan_tci_outer = m->vlan_tci_outer;
     } else {
         end(w, TND_VERDICT_DROP, TND_DROP_NO_BUFFER);
     }
     rte_pktmbuf_free(m);
     return big;
+}
+
+// Whether a port has taken the tag of a VLAN off the frame; one that is still there, behind it or
+// alone, is tnd_frame_parse's.
+static bool stripped_vlan(const struct rte_mbuf *m)
+{
+    return ((m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) && (m->vlan_tci & 0xfff)) ||
+           ((m->ol_flags & RTE_MBUF_F_RX_QINQ_STRIPPED) && (m->vlan_tci_outer & 0xfff));
 }
 
 // One frame. Returns: its job, with *keep = the buffer it lies in is still needed.
@@ -132,11 +138,13 @@ static struct tnd_job *one(struct tnd_worker *w, const struct tnd_policy *policy
     enum tnd_frame_kind kind = tnd_frame_parse(frame, m->data_len, verify, &f);
 
     *keep = false;
-    if (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)
-        f.vlan = m->vlan_tci & 0xfff;
+    if (f.vlan || stripped_vlan(m)) {
+        tnd_count(&w->io.vlan);
+        kind = TND_FRAME_PUNT;
+    }
     uint16_t listener = kind == TND_FRAME_PUNT
                             ? TND_NO_LISTENER
-                            : for_listener(policy, &w->dp->ports[interface], interface, frame, &f);
+                            : for_listener(policy, &w->dp->ports[interface], frame, &f);
     if (listener == TND_NO_LISTENER) {
         end(w, TND_VERDICT_PUNT, TND_DROP_NONE);
         return NULL;

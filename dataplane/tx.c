@@ -163,10 +163,7 @@ static void send_output(struct tnd_worker *w, struct tnd_job *job, const struct 
         to_kernel(w, job, out, &l->addr, way);
         return;
     }
-    struct tnd_emit e = {.vlan = w->dp->ports[a->interface].cfg.vlan,
-                         .dscp = l->dscp,
-                         .src = l->addr,
-                         .dst = out->dst};
+    struct tnd_emit e = {.dscp = l->dscp, .src = l->addr, .dst = out->dst};
     memcpy(e.dst_mac, a->dst_mac, 6);
     memcpy(e.src_mac, a->src_mac, 6);
     if (tnd_emit_packet_len(&e, out->edit.out_len) <= a->mtu)

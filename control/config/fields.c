@@ -26,7 +26,9 @@ static const struct tnd__field interface_fields[] = {
      .min = 1,
      .max = 15,
      .doc = "A kernel interface, used by af_packet. Its addresses, routes and neighbours are the "
-            "kernel's. An entry has either this or `vdev`."},
+            "kernel's. A VLAN is its sub-interface, such as `eth0.100`: tagged frames of `eth0` "
+            "itself are "
+            "left to the kernel. An entry has either this or `vdev`."},
     {.key = "vdev",
      .kind = TND__KIND_TEXT,
      OF(tnd_config_interface, vdev),

@@ -381,6 +381,35 @@ def test_odd_headers_are_read(world, drops):
         world.ends_as(before, bad_checksum=1)  # RFC 8200 8.1: IPv6 needs one
 
 
+def test_frames_of_a_vlan_are_the_kernels(world, drops):
+    """No VLAN of the listener's own interface is ours; on its own, a priority tag makes none."""
+    def frames(kernel, call):
+        four = IP(src=TRUNK, dst=EDGE) / UDP(sport=PORT, dport=5060) / Raw(request(call=call))
+        six = (IPv6(src="2001:db8::a", dst="2001:db8::1") / UDP(sport=PORT, dport=5060) /
+               Raw(request(uri="sip:[2001:db8::1]", via="[2001:db8::a]", call=call)))
+        tags = [Dot1Q(vlan=100), Dot1Q(vlan=4095, prio=3), Dot1Q(vlan=5) / Dot1Q(vlan=6), Dot1Q(vlan=0) / Dot1Q(vlan=6),
+                Dot1Q(vlan=6) / Dot1Q(vlan=0)] if kernel else [Dot1Q(vlan=0), Dot1Q(vlan=0, prio=7)]
+        return [world.frame(tag / ip) for tag in tags for ip in (four, six)] + (
+            [world.frame(Dot1Q(vlan=6) / four, type=0x88a8)] if kernel else [])
+
+    def counted():
+        return sum(w["vlan"] for w in world.engine.workers())
+
+    before, mine = counted(), frames(True, "vlan")
+    world.inject(*mine)
+    wait_until(lambda: counted() == before + len(mine), 5, lambda: f"{len(mine)} frames of a VLAN: {counted() - before}")
+    world.alive("after-vlan")
+    with udp_socket(world.site.caller, "2001:db8::a", PORT) as six:
+        for f in frames(False, "prio"):
+            world.inject(f)
+        for s in (world.trunk, world.trunk, six, six):
+            got = s.recv(65535)
+            assert got.startswith(b"SIP/2.0 200 OK\r\n") and header(got, "Call-ID") == ["prio"]
+        world.quiet(six)
+    world.quiet(world.trunk)
+    assert counted() == before + len(mine) and world.engine.drops() == drops
+
+
 def test_garbage_flood(world, drops):
     """Seeded noise, mutated requests and cut frames, from a trunk and from strangers."""
     seed = 20241

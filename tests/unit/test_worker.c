@@ -315,6 +315,45 @@ static void what_is_not_ours(void **state)
     end_world(w);
 }
 
+// What a port makes of a tag: left in the frame, or taken off and told.
+static void frames_of_a_vlan(void **state)
+{
+    static const struct {
+        uint64_t flags;
+        uint16_t tci, outer;
+        bool ours;
+    } cases[] = {
+        {0, 0, 0, true},
+        {RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED, 0xe000, 0, true}, // priority only
+        {RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED, 0xe064, 0, false},
+        {RTE_MBUF_F_RX_VLAN, 100, 0, true}, // not stripped: the frame tells
+        {RTE_MBUF_F_RX_QINQ_STRIPPED | RTE_MBUF_F_RX_VLAN_STRIPPED, 0, 100, false},
+        {RTE_MBUF_F_RX_QINQ_STRIPPED | RTE_MBUF_F_RX_VLAN_STRIPPED, 100, 0, false},
+        {RTE_MBUF_F_RX_QINQ_STRIPPED | RTE_MBUF_F_RX_VLAN_STRIPPED, 0, 0xe000, true},
+    };
+    struct world *w = make_world(1, true);
+    struct tnd_datagram out[1];
+    struct tnd_counters c;
+    uint64_t punts = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct rte_mbuf *m = NULL;
+        offer_call(w, i, 0);
+        assert_int_equal(rte_ring_sc_dequeue(w->dp->ports[0].in[0], (void **)&m), 0);
+        m->ol_flags = cases[i].flags;
+        m->vlan_tci = cases[i].tci;
+        m->vlan_tci_outer = cases[i].outer;
+        assert_int_equal(rte_ring_sp_enqueue(w->dp->ports[0].in[0], m), 0);
+        run(w);
+        assert_int_equal(tnd_dataplane_collect(w->dp, 0, out, 1), cases[i].ours);
+        punts += !cases[i].ours;
+        assert_int_equal(io_of(w, &c).vlan, punts);
+        assert_int_equal(c.verdict[TND_VERDICT_PUNT], punts);
+    }
+    end_world(w);
+}
+
 static void parked_until_published(void **state)
 {
     struct world *w = make_world(1, true);
@@ -721,6 +760,7 @@ int main(void)
         cmocka_unit_test_teardown(idle_workers_sleep, teardown),
         cmocka_unit_test_teardown(a_call_and_its_answer, teardown),
         cmocka_unit_test_teardown(what_is_not_ours, teardown),
+        cmocka_unit_test_teardown(frames_of_a_vlan, teardown),
         cmocka_unit_test_teardown(parked_until_published, teardown),
         cmocka_unit_test_teardown(many_wakes_are_kept, teardown),
         cmocka_unit_test_teardown(without_a_neighbour_to_the_kernel, teardown),
