@@ -185,6 +185,15 @@ enum tnd_adjacency_result tnd_adjacency_find(const struct tnd_adjacency_table *t
     return TND_ADJACENCY_NO_ROUTE;
 }
 
+const uint8_t *tnd_adjacency_own_mac(const struct tnd_adjacency_table *t, uint16_t interface)
+{
+    static const uint8_t none[6];
+    const uint8_t *mac =
+        t && interface < t->n_interfaces ? t->interfaces[interface].link.mac : none;
+
+    return memcmp(mac, none, sizeof none) != 0 ? mac : NULL;
+}
+
 enum tnd_adjacency_result tnd_adjacency_find_cached(struct tnd_adjacency_cache *cache,
                                                     const struct tnd_adjacency_table *t,
                                                     const struct tnd_addr *dst,

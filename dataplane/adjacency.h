@@ -95,6 +95,9 @@ void tnd_adjacency_free(struct tnd_adjacency_table *t);
 enum tnd_adjacency_result tnd_adjacency_find(const struct tnd_adjacency_table *t,
                                              const struct tnd_addr *dst, struct tnd_adjacency *out);
 
+// An interface's own MAC, or NULL when the table knows none (or is NULL).
+const uint8_t *tnd_adjacency_own_mac(const struct tnd_adjacency_table *t, uint16_t interface);
+
 // A worker's memory of what it found, so that a destination in use costs one line. Entries
 // are of one table's generation; a new table needs no flush. Zero it before use.
 #define TND_ADJACENCY_CACHE 1024

@@ -34,15 +34,23 @@ static uint16_t listener_of_ip(const struct tnd_policy *p, const struct tnd_addr
     return TND_NO_LISTENER;
 }
 
+// The interface's MAC: the kernel's, which may change, once control has told of it.
+static const uint8_t *own_mac(const struct tnd_worker *w, uint16_t interface)
+{
+    const uint8_t *mac = tnd_adjacency_own_mac(w->adjacency, interface);
+
+    return mac ? mac : w->dp->ports[interface].mac;
+}
+
 // For us: to our MAC, not from it (af_packet shows what the host itself sends), and to a
 // listener. The host's addresses are its own on every interface.
-static uint16_t for_listener(const struct tnd_policy *policy, const struct tnd_port *p,
+static uint16_t for_listener(const struct tnd_policy *policy, const uint8_t *mac,
                              const uint8_t *frame, const struct tnd_frame *f)
 {
     bool by_ip = f->kind == TND_FRAME_FRAGMENT || (f->kind == TND_FRAME_BAD && f->dst.port == 0);
     uint16_t l = by_ip ? listener_of_ip(policy, &f->dst) : tnd_rx_listener(policy, &f->dst);
 
-    if (l == TND_NO_LISTENER || memcmp(frame, p->mac, 6) != 0 || memcmp(frame + 6, p->mac, 6) == 0)
+    if (l == TND_NO_LISTENER || memcmp(frame, mac, 6) != 0 || memcmp(frame + 6, mac, 6) == 0)
         return TND_NO_LISTENER;
     return l;
 }
@@ -144,7 +152,7 @@ static struct tnd_job *one(struct tnd_worker *w, const struct tnd_policy *policy
     }
     uint16_t listener = kind == TND_FRAME_PUNT
                             ? TND_NO_LISTENER
-                            : for_listener(policy, &w->dp->ports[interface], frame, &f);
+                            : for_listener(policy, own_mac(w, interface), frame, &f);
     if (listener == TND_NO_LISTENER) {
         end(w, TND_VERDICT_PUNT, TND_DROP_NONE);
         return NULL;
