@@ -51,7 +51,7 @@ static int wrong(const char *what, const char *arg)
 static int ask_once(const struct request *r)
 {
     struct tnd_error err;
-    struct tnd_ctl_client *c = tnd_ctl_client_open(r->socket, &err);
+    struct tnd_ctl_client *c = tnd_ctl_client_open(r->socket, NULL, &err);
     json_t *answer = c ? tnd_ctl_client_ask(c, r->command, r->topic, &err) : NULL;
 
     tnd_ctl_client_close(c);

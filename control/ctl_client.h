@@ -1,5 +1,8 @@
 // The other end of the control socket: one question, one answer, blocking.
 //
+// An engine that does not answer is waited for: `waiting` is told every second, and after five
+// without a sign of life it is an error.
+//
 // Threads: any one at a time.
 #pragma once
 
@@ -9,7 +12,12 @@
 
 struct tnd_ctl_client;
 
-struct tnd_ctl_client *tnd_ctl_client_open(const char *path, struct tnd_error *err);
+// seconds: how long already.
+typedef void (*tnd_ctl_waiting_cb)(unsigned seconds);
+
+// waiting: NULL for a line on stderr.
+struct tnd_ctl_client *tnd_ctl_client_open(const char *path, tnd_ctl_waiting_cb waiting,
+                                           struct tnd_error *err);
 void tnd_ctl_client_close(struct tnd_ctl_client *c);
 
 // Ask {"command": command, "topic": topic} (topic may be NULL).

@@ -74,6 +74,16 @@ static void print_changes(struct watch *w, const json_t *targets)
     fflush(stdout);
 }
 
+// Below the picture, which is old now; the next one takes its place.
+static void on_waiting(unsigned seconds)
+{
+    if (tnd_screen_live())
+        printf("\rthe engine does not answer, %u s", seconds);
+    else
+        fprintf(stderr, "tandem ctl: waiting for the engine's answer, %u s\n", seconds);
+    fflush(stdout);
+}
+
 static int picture(struct watch *w, struct tnd_error *err)
 {
     json_t *summary = tnd_ctl_client_ask(w->client, "show", "summary", err);
@@ -114,7 +124,7 @@ int tnd_ctl_watch(const char *socket)
     struct tnd_error err;
     int rc = 0;
 
-    w.client = tnd_ctl_client_open(socket, &err);
+    w.client = tnd_ctl_client_open(socket, on_waiting, &err);
     if (!w.client) {
         fprintf(stderr, "tandem ctl: %s\n", err.text);
         return 1;

@@ -124,6 +124,8 @@ def test_an_engine_that_hangs_is_told(edge):
         started = time.monotonic()
         p = edge.ctl("show", "workers")
         assert p.returncode == 1 and "did not answer" in p.stderr
+        assert p.stderr.splitlines()[:4] == [f"tandem ctl: waiting for the engine's answer, {i} s" for i in range(1, 5)]
+        assert len(p.stderr.splitlines()) == 5, p.stderr
         assert time.monotonic() - started < 15
         crowd = []
         try:
@@ -137,7 +139,7 @@ def test_an_engine_that_hangs_is_told(edge):
         p = edge.run_to_end()
         assert p.returncode == 1 and "another instance" in p.stderr
         p = edge.ctl("show", "workers")
-        assert p.returncode == 1 and "hangs" in p.stderr
+        assert p.returncode == 1 and "hangs" in p.stderr and "engine's answer, 1 s" in p.stderr
         for s in crowd:
             s.close()
     finally:
