@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "control/keyfile.h"
@@ -410,6 +411,29 @@ static uint16_t auto_workers(const struct tnd_config *k)
     return (uint16_t)(n < TND_WORKERS_MAX ? n : TND_WORKERS_MAX);
 }
 
+// A shallow ring loses what comes while its worker is away for long: say so before it does.
+static void tell_small_rings(const struct tnd_control *c, uint16_t i)
+{
+    const struct tnd_config_interface *in = &c->config->interfaces[i];
+    uint32_t frames, wanted;
+    struct rlimit limit = {.rlim_cur = RLIM_INFINITY};
+
+    tnd_dataplane_rings(c->dataplane, i, &frames, &wanted);
+    if (frames >= wanted)
+        return;
+    getrlimit(RLIMIT_MEMLOCK, &limit);
+    fprintf(stderr,
+            "tandem: warning: small-rings: interfaces.%s: %u frames a ring instead of %u: the "
+            "process may lock ",
+            in->name.p, frames, wanted);
+    if (limit.rlim_cur == RLIM_INFINITY)
+        fprintf(stderr, "no more memory");
+    else
+        fprintf(stderr, "%llu KB of memory", (unsigned long long)limit.rlim_cur / 1024);
+    fprintf(stderr, "; bursts of more are lost: raise LimitMEMLOCK= (`ulimit -l`) or give it "
+                    "CAP_IPC_LOCK\n");
+}
+
 static int open_dataplane(struct tnd_control *c, struct tnd_error *err)
 {
     const struct tnd_config *k = c->config;
@@ -436,7 +460,11 @@ static int open_dataplane(struct tnd_control *c, struct tnd_error *err)
         interfaces[i].rings = (uint16_t)in->rings;
     }
     c->dataplane = tnd_dataplane_new(&cfg, err);
-    return c->dataplane ? 0 : -TND_EIO;
+    if (!c->dataplane)
+        return -TND_EIO;
+    for (uint16_t i = 0; i < cfg.n_interfaces; i++)
+        tell_small_rings(c, i);
+    return 0;
 }
 
 // ---- Resolver -------------------------------------------------------------------------------

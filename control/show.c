@@ -293,18 +293,25 @@ static json_t *routes_json(const struct tnd_config *k)
     return list;
 }
 
+static json_t *interface_json(const struct tnd_control *c, uint16_t i)
+{
+    const struct tnd_config_interface *in = &c->config->interfaces[i];
+    uint32_t frames, wanted;
+
+    tnd_dataplane_rings(c->dataplane, i, &frames, &wanted);
+    return json_pack("{s:o, s:o, s:i, s:i}", "name", text_json(in->name),
+                     in->vdev.len ? "vdev" : "device",
+                     text_json(in->vdev.len ? in->vdev : in->device), "rings", (int)in->rings,
+                     "ring-frames", (int)frames);
+}
+
 static json_t *show_config(struct tnd_control *c)
 {
     const struct tnd_config *k = c->config;
     json_t *interfaces = json_array(), *trunks = json_array();
 
     for (uint32_t i = 0; i < k->n_interfaces; i++)
-        json_array_append_new(
-            interfaces, json_pack("{s:o, s:o, s:i}", "name", text_json(k->interfaces[i].name),
-                                  k->interfaces[i].vdev.len ? "vdev" : "device",
-                                  text_json(k->interfaces[i].vdev.len ? k->interfaces[i].vdev
-                                                                      : k->interfaces[i].device),
-                                  "rings", (int)k->interfaces[i].rings));
+        json_array_append_new(interfaces, interface_json(c, (uint16_t)i));
     for (uint32_t i = 0; i < k->n_trunks; i++)
         json_array_append_new(trunks, json_pack("{s:o, s:o, s:i, s:i}", "name",
                                                 text_json(k->trunks[i].name), "uri",

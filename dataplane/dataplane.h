@@ -57,6 +57,10 @@ struct tnd_dataplane *tnd_dataplane_new(const struct tnd_dataplane_config *cfg,
                                         struct tnd_error *err);
 // Every interface's MAC as the port has it, and whether its link was up at the start.
 void tnd_dataplane_interface(const struct tnd_dataplane *dp, uint16_t i, uint8_t mac[6], bool *up);
+// Frames of 32 KB that each of an interface's packet rings holds, and how many it was meant to:
+// fewer when the process may lock no more memory. Both 0 where there are none.
+void tnd_dataplane_rings(const struct tnd_dataplane *dp, uint16_t i, uint32_t *frames,
+                         uint32_t *wanted);
 struct rte_rcu_qsbr *tnd_dataplane_qsbr(struct tnd_dataplane *dp); // every worker is a reader
 // Requires: a policy was published. Returns: 0 or -TND_ENOMEM.
 int tnd_dataplane_start(struct tnd_dataplane *dp, const struct tnd_table *table,

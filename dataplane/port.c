@@ -16,7 +16,6 @@
 
 #include "dataplane/eal.h"
 
-#define RING_FRAMES 512u    // a ring's depth: 16 MB of kernel memory a direction and queue
 #define RING_BLOCK  131072u // whole frames only: the driver does not know of the kernel's padding
 #define RING_LEAST  16u
 #define DESCRIPTORS 512
@@ -108,10 +107,10 @@ static unsigned frames_within_limit(const struct tnd_port *p, uint16_t n_ports)
     rlim_t frames;
 
     if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-        return RING_FRAMES / 2;
+        return TND_RING_FRAMES / 2;
     frames = limit.rlim_cur / n_ports / (2u * p->queues) / TND_RX_FRAME_MAX;
     frames -= frames % (RING_BLOCK / TND_RX_FRAME_MAX);
-    return frames < RING_FRAMES / 2 ? (unsigned)frames : RING_FRAMES / 2;
+    return frames < TND_RING_FRAMES / 2 ? (unsigned)frames : TND_RING_FRAMES / 2;
 }
 
 // By hotplug, not by arguments at the start: only so is a failure told.
@@ -132,14 +131,15 @@ static int open_device(struct tnd_port *p, uint16_t n_ports, struct tnd_error *e
     if (ifindex == 0)
         return explain_device(&p->cfg, err);
     uint32_t n_before = packet_sockets(ifindex, before, FDS_MAX);
-    unsigned frames = RING_FRAMES;
+    unsigned frames = TND_RING_FRAMES;
     while (!add_device(p, frames)) {
-        frames = frames == RING_FRAMES ? frames_within_limit(p, n_ports) : frames / 2;
+        frames = frames == TND_RING_FRAMES ? frames_within_limit(p, n_ports) : frames / 2;
         frames -= frames % (RING_BLOCK / TND_RX_FRAME_MAX);
         if (frames < RING_LEAST || !may_use_packet_sockets())
             return explain_device(&p->cfg, err);
     }
     p->open = true;
+    p->ring_frames = frames;
     // A queue's socket is made when the queue is, so the order of descriptors is theirs.
     uint32_t n = packet_sockets(ifindex, after, FDS_MAX), queue = 0;
     for (uint32_t i = 0; i < n && queue < p->queues; i++)

@@ -14,6 +14,7 @@
 #include "dataplane/emit.h"
 
 #define TND_RX_FRAME_MAX 32768u // af_packet's ring frames: datagrams up to this size come whole
+#define TND_RING_FRAMES  512u   // a ring's depth: 16 MB of kernel memory a direction and queue
 #define TND_QUEUES_MAX   64
 #define TND_LOCAL_SIZE   1024 // slots of a ring of a port inside the process
 
@@ -27,6 +28,7 @@ struct tnd_port {
     uint16_t queues;
     uint8_t mac[6];
     bool up, open;
+    uint32_t ring_frames; // of each of af_packet's rings; 0: it has none
     char device_name[64];
     int fd[TND_QUEUES_MAX]; // af_packet's sockets by queue, for poll(); -1: none
 

@@ -44,6 +44,13 @@ void tnd_dataplane_interface(const struct tnd_dataplane *dp, uint16_t i, uint8_t
     *up = dp->ports[i].up;
 }
 
+void tnd_dataplane_rings(const struct tnd_dataplane *dp, uint16_t i, uint32_t *frames,
+                         uint32_t *wanted)
+{
+    *frames = dp->ports[i].ring_frames;
+    *wanted = *frames ? TND_RING_FRAMES : 0;
+}
+
 void tnd_dataplane_stats(const struct tnd_dataplane *dp, uint16_t worker,
                          struct tnd_worker_stats *out)
 {

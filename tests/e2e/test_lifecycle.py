@@ -132,6 +132,25 @@ def test_two_capabilities_suffice(place, open_folder, tmp_path):
     assert not os.path.exists(edge.socket)
 
 
+def ring_frames(edge):
+    return edge.ctl("show", "config")["config"]["interfaces"][0]["ring-frames"]
+
+
+@pytest.mark.parametrize("limit,frames", [(8 << 20, 128), (1 << 20, 16)])
+def test_small_rings_are_told(place, open_folder, limit, frames):
+    """Without CAP_IPC_LOCK the rings are what the limit of locked memory leaves: how deep, why, and what to do."""
+    site, _, root_edge = place(FOUR, 4)
+    assert ring_frames(root_edge) == 512 and "small-rings" not in root_edge.process.text()
+    assert root_edge.stop() == 0
+    binary = open_folder / "tandem"
+    shutil.copy(TANDEM, binary)
+    edge = Engine(site.edge, open_folder, CONFIG, keys=None, prefix=("prlimit", f"--memlock={limit}:{limit}", *TWO_CAPABILITIES),
+                  binary=str(binary))
+    assert ring_frames(edge) == frames
+    assert [line for line in edge.process.lines if "small-rings" in line] == [f"tandem: warning: small-rings: interfaces.wan: {frames} frames a ring instead of 512: the process may lock "
+                    f"{limit >> 10} KB of memory; bursts of more are lost: raise LimitMEMLOCK= (`ulimit -l`) or give it CAP_IPC_LOCK"]
+
+
 def test_without_capabilities_it_says_which(place, open_folder):
     site, _, root_edge = place(FOUR, 4)
     assert root_edge.stop() == 0
