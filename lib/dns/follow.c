@@ -360,12 +360,14 @@ static bool outlived(const struct tnd_located *l)
     return false;
 }
 
-// Whether any target that has an address has a weight.
+// Whether any target that has an address, and that the engine can send to, has a weight.
 static bool has_weight(const struct tnd_located *l)
 {
-    for (uint32_t i = 0; i < l->spec.n_records; i++)
-        if (l->spec.records[i].weight > 0 && l->spec.records[i].n_addresses > 0)
+    for (uint32_t i = 0; i < l->spec.n_records; i++) {
+        const struct tnd_spec_record *r = &l->spec.records[i];
+        if (r->weight > 0 && r->n_addresses > 0 && r->transport == TND_TRANSPORT_UDP)
             return true;
+    }
     return false;
 }
 

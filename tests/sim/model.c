@@ -67,6 +67,12 @@ static struct model_tx *tx_of(struct call *c, struct slice branch, struct slice 
     return tx;
 }
 
+// What a restart lost waits no longer; its client may come back with it.
+static bool waits(const struct sim *s, const struct model_tx *tx)
+{
+    return tx->state == TX_PARKED && tx->incarnation == s->model->incarnation;
+}
+
 struct asked { // a request on its way, and what is known of it
     struct call *c;
     struct model_call *seen;
@@ -208,8 +214,10 @@ static void note_forward(struct sim *s, struct asked *a, const struct text *out)
     struct model_tx *tx = a->tx;
     struct slice branch = text_param(text_header(out, "Via", 0), "branch");
 
-    if (a->cancel || (a->ack && tx->state == TX_FORWARDED &&
-                      tx->in_digest != digest_text(a->step->text, a->step->len)))
+    // Neither is remembered by itself: without its INVITE each is drawn again.
+    if (a->cancel || (a->ack && !a->in_dialog && tx->incarnation != s->model->incarnation) ||
+        (a->ack && tx->state == TX_FORWARDED &&
+         tx->in_digest != digest_text(a->step->text, a->step->len)))
         return;
     if (tx->state != TX_FORWARDED || tx->incarnation != s->model->incarnation)
         tx->set_digest = a->by_name && a->look.sure ? a->look.digest : 0;
@@ -260,9 +268,9 @@ static const char *check_status(struct sim *s, struct asked *a, int status)
     if (a->cancel && tx->incarnation != s->model->incarnation && status == exhausted(a))
         return a->look.may_fail ? NULL : "there are targets"; // as any other request
     if (a->cancel)
-        return status == 200 && (tx->state == TX_PARKED || tx->state == TX_ANSWERED) ? NULL
-               : status == 481 && a->look.unknown && tx->state != TX_PARKED          ? NULL
-                                                                            : "this CANCEL";
+        return status == 200 && (waits(s, tx) || tx->state == TX_ANSWERED) ? NULL
+               : status == 481 && a->look.unknown && !waits(s, tx)         ? NULL
+                                                                           : "this CANCEL";
     if (a->c->kind == CALL_NO_FORWARDS)
         return status == 483 ? NULL : "Max-Forwards 0 is answered 483";
     if (a->c->kind == CALL_REQUIRES)
@@ -284,7 +292,7 @@ static const char *on_answer(struct sim *s, struct asked *a)
     const char *what;
     struct sim_addr back = model_way_back(a->c, a->t, &a->step->src);
     struct model_tx *tx = a->tx;
-    uint32_t due = a->cancel && tx->state == TX_PARKED ? 2 : 1;
+    uint32_t due = a->cancel && waits(s, tx) ? 2 : 1;
     int out_status;
 
     s->model->answers++;
@@ -328,9 +336,12 @@ static const char *on_park(struct sim *s, struct asked *a)
         return "waits for a name that is known";
     if (!model_asks(s, a->name))
         return "waits for a name that nobody asks for";
-    if (a->tx->state == TX_FORWARDED && a->tx->incarnation == s->model->incarnation)
+    if (a->tx->state == TX_FORWARDED && a->tx->incarnation == s->model->incarnation && !a->ack)
         return "waits, though its request has been forwarded";
+    if (waits(s, a->tx))
+        return "waits twice";
     a->tx->state = TX_PARKED;
+    a->tx->incarnation = s->model->incarnation;
     a->tx->parked_us = s->now_us;
     return NULL;
 }
@@ -338,9 +349,21 @@ static const char *on_park(struct sim *s, struct asked *a)
 static const char *on_absorb(struct sim *s, struct asked *a)
 {
     s->model->absorbed++;
-    if (a->tx->state == TX_PARKED && (!a->ack || a->in_dialog) && !a->cancel)
+    if (waits(s, a->tx) && (!a->ack || a->in_dialog) && !a->cancel)
         return NULL;
     return a->ack && a->tx->state == TX_ANSWERED ? NULL : "absorbed";
+}
+
+// The ACK of a 2xx waits like any request, and nobody can be told that it did so in vain.
+static const char *give_up_ack(struct sim *s, struct asked *a)
+{
+    if (!waits(s, a->tx))
+        return a->look.may_fail ? NULL : "there are targets";
+    if (strcmp(a->step->origin, "expired") == 0 &&
+        s->now_us < a->tx->parked_us + (PARK_MS - 2) * MS)
+        return "gave up too early";
+    a->tx->state = TX_NEW;
+    return a->look.may_fail || strcmp(a->step->origin, "expired") == 0 ? NULL : "there are targets";
 }
 
 static const char *on_drop(struct sim *s, struct asked *a)
@@ -349,8 +372,8 @@ static const char *on_drop(struct sim *s, struct asked *a)
     model_look(s, a->name, NULL, &a->look);
     if (a->ack && strcmp(a->step->reason, "ack-parked") == 0 && a->by_name && a->look.unknown)
         return model_asks(s, a->name) ? NULL : "its name is asked for by nobody";
-    if (a->ack && strcmp(a->step->reason, "exhausted-ack") == 0 && a->by_name && a->look.may_fail)
-        return NULL;
+    if (a->ack && strcmp(a->step->reason, "exhausted-ack") == 0 && a->by_name)
+        return give_up_ack(s, a);
     return "dropped";
 }
 
@@ -500,7 +523,7 @@ void model_end(struct sim *s)
     for (uint32_t i = 0; i < s->n_calls; i++) {
         struct call *c = &s->calls[i];
         for (uint32_t k = 0; c->seen && k < c->seen->n; k++)
-            if (c->seen->tx[k].state == TX_PARKED)
+            if (waits(s, &c->seen->tx[k]))
                 sim_violation(s, "call %u: a request waits for ever", i);
         if (!c->ended)
             sim_violation(s, "call %u never ends", i);

@@ -28,6 +28,7 @@ enum model_name { NAME_CARRIER, NAME_REGISTRAR, NAME_POP, N_NAMES };
 struct model_history {
     struct model_set set[HISTORY]; // a ring: the latest is at (n - 1) % HISTORY
     uint32_t n;
+    uint32_t stands;    // the set of this number (from 1) is still good; 0: only the latest is
     uint64_t known_us;  // since when there is something to publish
     uint64_t wanted_us; // since when somebody waits for it; 0: nobody
     bool gone;          // idle, no longer followed

@@ -3,6 +3,8 @@
 
 #include "sim/model.h"
 
+#define FORGET_US (110 * SECOND) // by then what nothing rests on is forgotten, DNS well or not
+
 // ---- What was told --------------------------------------------------------------------------
 
 static struct model_view *view_of(struct model *m, const char *name, const char *type)
@@ -217,8 +219,36 @@ static bool is_same(const struct model_set *a, const struct model_set *b)
     return a->n == b->n && memcmp(a->target, b->target, a->n * sizeof *a->target) == 0;
 }
 
+static bool has_weight(const struct model_set *set)
+{
+    for (uint32_t i = 0; i < set->n; i++)
+        if (set->target[i].weight > 0)
+            return true;
+    return false;
+}
+
+static void trace_set(struct sim *s, enum model_name name, const struct model_set *set)
+{
+    if (!s->trace)
+        return;
+    sim_trace(s, "model: %s has %u targets, %u to be chosen", hosts[name], set->n, set->n_eligible);
+    for (uint32_t i = 0; i < set->n; i++)
+        sim_trace(s, "model:     tier %u weight %u %s, %.3f", set->target[i].tier,
+                  set->target[i].weight, addr_text(&set->target[i].addr), set->target[i].p);
+}
+
+// A name that came back while DNS was ill rests on whatever was not forgotten by then, and when
+// that is depends on how often it was asked in vain: any of its earlier sets may be the one.
+static bool is_vague(const struct sim *s, const struct model_history *h)
+{
+    uint64_t ill_us = dns_ill_until_us(s->zones);
+
+    return h->back_us && (ill_us == UINT64_MAX || ill_us + FORGET_US > h->back_us) &&
+           (ill_us == UINT64_MAX || s->now_us < ill_us + FORGET_US);
+}
+
 // Returns: whether something may be forgotten by now; then the walk is to be repeated without.
-static bool review(struct sim *s, enum model_name name, bool forgets)
+static bool review(struct sim *s, enum model_name name, uint32_t n_before, bool forgets)
 {
     struct model *m = s->model;
     struct model_history *h = &m->names[name];
@@ -227,8 +257,13 @@ static bool review(struct sim *s, enum model_name name, bool forgets)
     if (h->gone)
         return false;
     walk(&w, name);
-    if (w.waits && w.set.n == 0)
-        return w.forgot; // what was there goes on
+    if (!forgets)
+        h->stands = 0;
+    // What was there goes on, also in the place of what is drained, all of it, and not all of it.
+    if (w.waits && (w.set.n == 0 || (h->n > 0 && !has_weight(&w.set)))) {
+        h->stands = n_before;
+        return w.forgot;
+    }
     for (unsigned tier = 0; tier <= w.tiers; tier++)
         if (choose_in_tier(m, &w.set, tier))
             break;
@@ -238,7 +273,17 @@ static bool review(struct sim *s, enum model_name name, bool forgets)
     if (h->n == 0)
         h->known_us = s->now_us;
     h->set[h->n++ % HISTORY] = w.set;
+    trace_set(s, name, &w.set);
     return w.forgot;
+}
+
+static void review_name(struct sim *s, enum model_name name)
+{
+    const struct model_history *h = &s->model->names[name];
+    uint32_t n_before = h->stands ? h->stands : h->n;
+
+    if (review(s, name, n_before, false))
+        review(s, name, n_before, true);
 }
 
 static void review_all(struct sim *s)
@@ -248,8 +293,7 @@ static void review_all(struct sim *s)
         s->model->view[i].used = false;
     }
     for (int name = 0; name < N_NAMES; name++)
-        if (review(s, (enum model_name)name, false))
-            review(s, (enum model_name)name, true);
+        review_name(s, (enum model_name)name);
 }
 
 // ---- Hearing ---------------------------------------------------------------------------------
@@ -261,11 +305,6 @@ void model_told(struct sim *s, const char *name, const char *type, int how, cons
     const struct zone_record *r;
     uint32_t at = 0;
 
-    for (int i = 0; i < N_NAMES; i++)
-        if (m->names[i].gone && strstr(name, hosts[i])) {
-            m->names[i].gone = false;
-            m->names[i].back_us = s->now_us;
-        }
     if (v && how == MODEL_FAILED && !v->forgotten)
         return; // RFC 8767: what was told before stands
     if (!v) {
@@ -303,8 +342,10 @@ void model_adjacency(struct sim *s, const struct sim_addr *ip, bool usable)
 void model_gone(struct sim *s, const char *name)
 {
     for (int i = 0; i < N_NAMES; i++)
-        if (strstr(name, hosts[i]))
+        if (strstr(name, hosts[i])) {
             s->model->names[i].gone = true;
+            sim_trace(s, "model: %s is gone", hosts[i]);
+        }
     review_all(s);
 }
 
@@ -315,6 +356,11 @@ bool model_asks(struct sim *s, enum model_name name)
     uint64_t since_us = h->wanted_us;
 
     h->wanted_us = since_us ? since_us : s->now_us;
+    if (h->gone) {
+        h->gone = false;
+        h->back_us = s->now_us;
+        review_all(s);
+    }
     return !since_us || s->now_us < since_us + 4 * SECOND ||
            view_of(s->model, hosts[name], name == NAME_REGISTRAR ? "A" : "NAPTR") ||
            name == NAME_REGISTRAR;
@@ -344,15 +390,17 @@ void model_look(struct sim *s, enum model_name name, const struct sim_addr *dst,
     out->may_fail |= out->unknown;
     out->since_us = h->back_us ? UINT64_MAX - SECOND : h->known_us;
     out->latest = h->n ? &h->set[(h->n - 1) % HISTORY] : NULL;
+    bool vague = is_vague(s, h);
     for (uint32_t k = 0; k < h->n && k < HISTORY; k++) {
         const struct model_set *set = &h->set[(h->n - 1 - k) % HISTORY];
         bool member = false;
-        if (until_us < s->now_us - SETTLE_US)
+        bool stands = h->stands && h->n - k >= h->stands;
+        if (until_us < s->now_us - SETTLE_US && !vague && !stands)
             break;
         for (uint32_t i = 0; i < set->n; i++)
             if (dst && same_addr(&set->target[i].addr, dst)) {
                 member = true;
-                out->allowed |= set->target[i].p > 0;
+                out->allowed |= set->target[i].p > 0 || vague;
             }
         out->member &= member;
         out->may_fail |= set->n_eligible == 0;
