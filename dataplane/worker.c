@@ -89,7 +89,6 @@ static uint32_t poll_ports(struct tnd_worker *w)
 // Names that control has published, and then what waited for them or has waited too long.
 static uint32_t poll_parked(struct tnd_worker *w)
 {
-    const struct tnd_policy *policy = tnd_worker_policy(w);
     const struct tnd_name_digest *name;
     struct tnd_job *jobs[TND_BURST];
     struct tnd_engine *e = w->engine;
@@ -104,9 +103,6 @@ static uint32_t poll_parked(struct tnd_worker *w)
     uint32_t n = tnd_engine_due(e, w->now_ms, jobs, TND_BURST);
     if (n == 0)
         return 0;
-    for (uint32_t i = 0; i < n; i++) // parked under a policy with more listeners
-        if (jobs[i]->listener >= policy->n_listeners)
-            tnd_job_drop(e, jobs[i], TND_DROP_NO_LISTENER);
     tnd_stage_parse(e, jobs, n);
     tnd_stage_end(w, TND_STAGE_parse);
     tnd_stage_digest(e, jobs, n);

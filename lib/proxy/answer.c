@@ -195,12 +195,14 @@ static bool write_487(struct tnd_engine *e, const struct tnd_job *cancel, struct
     const struct tnd_parked *slot = cancel->slot;
     struct tnd_job invite;
 
-    tnd_job_init(&invite, slot->data, slot->len, &slot->src, slot->listener);
+    tnd_job_init(&invite, slot->data, slot->len, &slot->src, cancel->listener);
     tnd_sip_parse(invite.data, invite.len, &invite.msg);
     invite.call_key = cancel->call_key;
     invite.txn = cancel->txn; // the same sent-by and branch (RFC 3261 9.1)
     out->dst = tnd__response_address(&invite);
-    out->listener = slot->listener < e->policy->n_listeners ? slot->listener : cancel->egress;
+    out->listener = tnd_policy_listener(e->policy, slot->listener);
+    if (out->listener == TND_NO_LISTENER) // taken out of the configuration since
+        out->listener = cancel->egress;
     return tnd__write_answer(e, &invite, slot->invite ? 487 : 481, &out->edit);
 }
 

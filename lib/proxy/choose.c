@@ -122,7 +122,7 @@ static void park(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *job)
         .data = job->data,
         .len = job->len,
         .src = job->src,
-        .listener = job->listener,
+        .listener = e->policy->listeners[job->listener].id,
         .trunk = job->trunk,
         .txn = job->memory_key,
         .name = job->name,

@@ -56,7 +56,7 @@ uint32_t tnd_engine_due(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *j
         if (!slot)
             break;
         struct tnd_job *job = jobs[n++];
-        tnd_job_init(job, slot->data, slot->len, &slot->src, slot->listener);
+        tnd_job_init(job, slot->data, slot->len, &slot->src, TND_NO_LISTENER);
         job->slot = slot;
         job->origin = expired ? TND_ORIGIN_EXPIRED : TND_ORIGIN_PARKED;
     }

@@ -54,7 +54,8 @@ struct tnd_job {
     const char *data;
     uint32_t len;
     struct tnd_addr src;
-    uint16_t listener;             // ingress listener, an index into the policy
+    uint16_t listener;             // ingress listener, an index into the policy; of what was
+                                   // parked: TND_NO_LISTENER until the route stage
     uint8_t origin;                // enum tnd_origin
     bool token_admitted;           // W: route; no trunk's source, let in by our token
     void *packet;                  // the caller's: the mbuf this lies in, or NULL

@@ -26,7 +26,7 @@ struct tnd_parked {
     const char *data;
     uint32_t len;
     struct tnd_addr src;
-    uint16_t listener; // ingress listener index
+    uint32_t listener; // id of the ingress listener: an index may change with a reload
     uint16_t trunk;    // source trunk index, for the limit
     uint64_t txn;      // memory key of its transaction (INVITE's for a CANCEL to match)
     struct tnd_name_digest name;

@@ -478,18 +478,25 @@ static bool recall(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *job)
 
 // ---- The stage ------------------------------------------------------------------------
 
+// What was parked came in by a listener that may have another place in the policy by now, or
+// none: then the first of its family stands in for it.
+static bool find_listener(struct tnd_engine *e, struct tnd_job *job)
+{
+    job->listener = tnd_policy_listener(e->policy, job->slot->listener);
+    if (job->listener == TND_NO_LISTENER)
+        job->listener = tnd_policy_listener_for(e->policy, job->src.family, TND_NO_LISTENER);
+    job->egress = job->listener;
+    return job->listener != TND_NO_LISTENER;
+}
+
 // Who sent it, and may it pass.
 static void examine(struct tnd_engine *e, struct tnd_job *job)
 {
     const struct tnd_sip_msg *m = &job->msg;
 
-    if (job->listener >= e->policy->n_listeners) { // parked across a reload
-        job->listener = tnd_policy_listener_for(e->policy, job->src.family, TND_NO_LISTENER);
-        if (job->listener == TND_NO_LISTENER) {
-            tnd_job_drop(e, job, TND_DROP_NO_LISTENER);
-            return;
-        }
-        job->egress = job->listener;
+    if (job->origin != TND_ORIGIN_WIRE && !find_listener(e, job)) {
+        tnd_job_drop(e, job, TND_DROP_NO_LISTENER);
+        return;
     }
     read_routes(e, job);
     read_strict_uri(e, job);

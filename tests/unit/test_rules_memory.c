@@ -331,6 +331,54 @@ static void rule16_limits(void **state)
     assert_parked(r);
 }
 
+// The listeners change places: the caller is still answered from the one it asked.
+static void swap_listeners(void)
+{
+    struct tnd_listener was = h->listeners[LAN4];
+
+    h->listeners[LAN4] = h->listeners[WAN4];
+    h->listeners[WAN4] = was;
+}
+
+static void rule16_listeners_reordered(void **state)
+{
+    static struct reply due[TND_BURST];
+
+    (void)state;
+    pbx(of("INVITE", "forwarded"));
+    pbx(of("INVITE", "cancelled"));
+    assert_parked(r);
+    swap_listeners();
+    run(h, PBX_SRC, WAN4, of("CANCEL", "cancelled"), &r);
+    assert_int_equal(r.n, 2);
+    assert_int_equal(r.out[1].listener, WAN4);
+    resolve();
+    assert_int_equal(run_due(h, due, TND_BURST), 1);
+    assert_forward(due[0]);
+    const char *answer = make_response(&due[0].out[0], 180, "t", NULL);
+    run(h, "203.0.113.21:5060", LAN4, answer, &r);
+    assert_forward(r);
+    assert_int_equal(r.out[0].listener, WAN4);
+    assert_dst(r.out[0], PBX_SRC);
+}
+
+static void rule16_expires_behind_another_place(void **state)
+{
+    static struct reply due[TND_BURST];
+
+    (void)state;
+    pbx(of("INVITE", "late"));
+    run(h, SIX_SRC, WAN6, of("INVITE", "six"), &r);
+    assert_parked(r);
+    swap_listeners();
+    h->policy.n_listeners = WAN6; // and one is taken out
+    h->now_ms += 3001;
+    assert_int_equal(run_due(h, due, TND_BURST), 2);
+    assert_answer(due[0], 503);
+    assert_int_equal(due[0].out[0].listener, WAN4);
+    assert_drop(due[1], TND_DROP_NO_LISTENER); // no other of its family
+}
+
 static void rule16_routed_again(void **state)
 {
     static struct reply due[TND_BURST];
@@ -405,6 +453,8 @@ int main(void)
         PARKED(rule16_cancel_in_the_same_burst),
         PARKED(rule16_deadline),
         PARKED(rule16_limits),
+        PARKED(rule16_listeners_reordered),
+        PARKED(rule16_expires_behind_another_place),
         PARKED(rule16_routed_again),
         CASE(burst_is_one_by_one),
     };
