@@ -360,12 +360,12 @@ static bool outlived(const struct tnd_located *l)
     return false;
 }
 
-// Whether any target that has an address, and that the engine can send to, has a weight.
-static bool has_weight(const struct tnd_located *l)
+// Whether there is a target, of such a weight, that the engine can send to.
+static bool has_target(const struct tnd_located *l, uint16_t min_weight)
 {
     for (uint32_t i = 0; i < l->spec.n_records; i++) {
         const struct tnd_spec_record *r = &l->spec.records[i];
-        if (r->weight > 0 && r->n_addresses > 0 && r->transport == TND_TRANSPORT_UDP)
+        if (r->weight >= min_weight && r->n_addresses > 0 && r->transport == TND_TRANSPORT_UDP)
             return true;
     }
     return false;
@@ -386,8 +386,9 @@ static bool is_news(struct tnd_follow *f, struct followed *n, uint64_t now_ms)
         n->patient_until_ms = now_ms + f->o.patience_ms;
         append(&f->waiting, &n->waiting);
     }
-    // A part of drained targets alone never displaces what works.
-    return n->impatient && l->n_targets > 0 && (!n->has_targets || has_weight(l));
+    // A part that nothing can be sent to would only end what waits; one of drained targets alone
+    // never displaces what works.
+    return n->impatient && has_target(l, n->has_targets ? 1 : 0);
 }
 
 // What a result says to whoever uses it; TTLs apart.
@@ -429,7 +430,7 @@ static bool locate(struct tnd_follow *f, struct followed *n, uint64_t now_ms,
         return false;
     n->published = true;
     n->content = content;
-    n->has_targets = f->located.n_targets > 0;
+    n->has_targets = has_target(&f->located, 0);
     *out = (struct tnd_follow_result){.name = n->name, .user = n->user, .located = &f->located};
     return true;
 }

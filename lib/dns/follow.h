@@ -9,9 +9,9 @@
 // - A complete result is handed out at once, unless it says what the last one said. One that
 //   still awaits an address of some target is handed out after `patience_ms` as far as it goes,
 //   and again when the rest is in; until then the previous one stands, and longer while all
-//   there is of the new one is drained (weight 0). A result without
-//   targets, by failure and not by an answer, is handed out only when the name had none, or
-//   when what it rested on has become too old to be served.
+//   there is of the new one is drained (weight 0) or of a transport the engine cannot send. A
+//   result without targets, by failure and not by an answer, is handed out only when the name had
+//   none, or when what it rested on has become too old to be served.
 // - A zone whose servers stall delays its own names: once half of the window is taken, names
 //   that share their last two labels get no more than a quarter of it.
 // - A name that is not pinned and was not touched for `idle_ms` is handed out a last time with

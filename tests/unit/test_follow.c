@@ -199,6 +199,22 @@ static void test_drained_part(void **state)
     }
 }
 
+// A part without a target that the engine can send to is not handed out: requests wait for one.
+static void test_unusable_part(void **state)
+{
+    static const struct tnd_locate_policy any = {0};
+    struct tnd_locate_hop hop = {.host = "x.test"};
+    struct world w = make("_sips._tcp.x.test 300 SRV 1 9 5061 t.test\nt.test 300 A 192.0.2.3\n"
+                          "_sip._udp.x.test 300 SRV 1 5 5060 a.test\na.test 300 A 192.0.2.1\n");
+
+    (void)state;
+    w.stalls = "_sip._udp.x.test";
+    tnd_follow_add(w.f, "sip:x.test|", &hop, &any, true, NULL, w.now_ms);
+    pass(&w, 2000);
+    assert_int_equal(w.results, 0);
+    tnd_follow_free(w.f);
+}
+
 static void test_never_answered(void **state)
 {
     struct world w = make(ZONE_FAILS);
@@ -308,6 +324,7 @@ int main(void)
         cmocka_unit_test(test_edit_is_followed), cmocka_unit_test(test_own_ttls),
         cmocka_unit_test(test_stale_is_served),  cmocka_unit_test(test_negative_is_an_answer),
         cmocka_unit_test(test_slow_target),      cmocka_unit_test(test_drained_part),
+        cmocka_unit_test(test_unusable_part),
         cmocka_unit_test(test_never_answered),   cmocka_unit_test(test_idle),
         cmocka_unit_test(test_stalling_zone),    cmocka_unit_test(test_strangers_have_a_ceiling),
     };
