@@ -4,6 +4,8 @@
 // for REGISTER and its answers the To-AOR, so that all bindings of an address of record
 // meet (rule 7). The transaction digest is RFC 3261 17.2.3's: branch and sent-by, to which
 // an RFC 2543 peer, whose branch says nothing, adds the fields that section lists.
+//
+// A burst's texts are hashed side by side; one too long for that, or of such a peer, alone.
 #include "proxy/engine.h"
 #include "sip/escape.h"
 
@@ -56,13 +58,11 @@ static size_t canonical_aor(const struct tnd_sip_msg *m, char out[static AOR_MAX
     return n + put_lower(out + n, AOR_MAX - n, tnd_text(m, uri.host));
 }
 
-static uint64_t call_key(const struct tnd_sip_msg *m, const struct tnd_hash_key *key)
+static struct tnd_str call_text(const struct tnd_sip_msg *m, char aor[static AOR_MAX])
 {
-    char aor[AOR_MAX];
-
     if (m->method == TND_METHOD_REGISTER && m->to_uri.len)
-        return tnd_hash(key, aor, canonical_aor(m, aor));
-    return tnd_hash(key, m->data + m->call_id.off, m->call_id.len);
+        return (struct tnd_str){aor, canonical_aor(m, aor)};
+    return tnd_text(m, m->call_id);
 }
 
 static bool has_magic(struct tnd_str branch)
@@ -108,19 +108,94 @@ static uint64_t txn_digest(const struct tnd_job *job, const struct tnd_via *via,
     return tnd_hash_final(&h);
 }
 
-void tnd_stage_digest(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n)
+// Whether the digest is short, and of the Via alone: laid out as message i.
+static bool lay_txn(struct tnd_wide *wide, unsigned i, const struct tnd_job *job,
+                    const struct tnd_via *via)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+    struct tnd_str branch = tnd_text(m, via->branch);
+    struct tnd_wide_text text = tnd_wide_begin(wide, i);
+    uint64_t ip[2];
+
+    if (!has_magic(branch) || branch.len + via->host.len > TND_WIDE_TEXT - 4 * sizeof(uint64_t))
+        return false;
+    tnd_wide_add(
+        &text, (uint64_t)via->sent_by.family << 16 | (via->sent_by.port ? via->sent_by.port : 5060),
+        8);
+    if (via->sent_by.family) {
+        memcpy(ip, via->sent_by.ip, sizeof ip);
+        tnd_wide_add(&text, ip[0], 8);
+        tnd_wide_add(&text, ip[1], 8);
+    }
+    tnd_wide_add(&text, branch.len, 8);
+    tnd_wide_add_lower(&text, branch);
+    if (!via->sent_by.family) {
+        tnd_wide_add(&text, via->host.len, 8);
+        tnd_wide_add_lower(&text, tnd_text(m, via->host));
+    }
+    tnd_wide_end(&text);
+    return true;
+}
+
+static const struct tnd_via *own_via(const struct tnd_sip_msg *m)
+{
+    return m->is_request ? &m->via : &m->via2;
+}
+
+static void digest_calls(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n)
 {
     const struct tnd_hash_key *key = &e->cfg.keys->digest;
+    struct tnd_job *laid[TND_WIDE];
+    uint64_t hash[TND_WIDE];
+    uint32_t n_laid = 0;
 
     for (uint32_t i = 0; i < n; i++) {
-        struct tnd_job *job = jobs[i];
-        if (job->verdict != TND_VERDICT_NONE)
+        char aor[AOR_MAX];
+        struct tnd_str text = call_text(&jobs[i]->msg, aor);
+        if (text.len > TND_WIDE_TEXT) {
+            jobs[i]->call_key = tnd_hash(key, text.p, text.len);
             continue;
-        const struct tnd_sip_msg *m = &job->msg;
-        const struct tnd_via *via = m->is_request ? &m->via : &m->via2;
-        job->call_key = call_key(m, key);
-        job->txn = via->whole.len ? txn_digest(job, via, key) : 0;
+        }
+        tnd_wide_put_text(&e->wide, n_laid, text);
+        laid[n_laid++] = jobs[i];
     }
+    tnd_wide_active->hash(key, &e->wide, n_laid, hash);
+    for (uint32_t i = 0; i < n_laid; i++)
+        laid[i]->call_key = hash[i];
+}
+
+// After digest_calls: an RFC 2543 peer's digest is over the call key too.
+static void digest_transactions(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n)
+{
+    const struct tnd_hash_key *key = &e->cfg.keys->digest;
+    struct tnd_job *laid[TND_WIDE];
+    uint64_t hash[TND_WIDE];
+    uint32_t n_laid = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        const struct tnd_via *via = own_via(&jobs[i]->msg);
+        if (via->whole.len == 0)
+            jobs[i]->txn = 0;
+        else if (lay_txn(&e->wide, n_laid, jobs[i], via))
+            laid[n_laid++] = jobs[i];
+        else
+            jobs[i]->txn = txn_digest(jobs[i], via, key);
+    }
+    tnd_wide_active->hash(key, &e->wide, n_laid, hash);
+    for (uint32_t i = 0; i < n_laid; i++)
+        laid[i]->txn = hash[i];
+}
+
+void tnd_stage_digest(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n)
+{
+    struct tnd_job *going[TND_BURST];
+    uint32_t n_going = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        if (jobs[i]->verdict == TND_VERDICT_NONE)
+            going[n_going++] = jobs[i];
+    digest_calls(e, going, n_going);
+    digest_transactions(e, going, n_going);
 }
 
 // Multiply-shift of bits that neither the table nor the memory uses.

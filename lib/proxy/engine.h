@@ -27,6 +27,7 @@
 #include "route/table.h"
 #include "sip/edit.h"
 #include "sip/msg.h"
+#include "util/wide.h"
 
 #define TND_BURST       32
 #define TND_WANTS_MAX   64
@@ -154,7 +155,8 @@ struct tnd_engine {
     const struct tnd_policy *policy; // loaded once a burst
     struct tnd_memory *memory;
     struct tnd_park *park;
-    uint64_t swept_ms; // how far the memory's sweep has come
+    uint64_t swept_ms;    // how far the memory's sweep has come
+    struct tnd_wide wide; // a stage's hashes are laid out here
     uint32_t n_wants;
     struct tnd_want wants[TND_WANTS_MAX]; // taken and reset by the caller after each burst
     struct tnd_counters counters;

@@ -28,6 +28,16 @@ static inline char tnd_lower(char c)
     return (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
 
+// Eight of them at once, in any octet order.
+static inline uint64_t tnd_lower8(uint64_t x)
+{
+    uint64_t low = x & 0x7f7f7f7f7f7f7f7fULL;
+    uint64_t from_a = low + 0x0101010101010101ULL * (0x80 - 'A');
+    uint64_t above_z = low + 0x0101010101010101ULL * (0x7f - 'Z');
+
+    return x | ((from_a & ~above_z & ~x & 0x8080808080808080ULL) >> 2);
+}
+
 static inline bool tnd_str_eq(struct tnd_str a, struct tnd_str b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
@@ -35,9 +45,18 @@ static inline bool tnd_str_eq(struct tnd_str a, struct tnd_str b)
 
 static inline bool tnd_str_ieq(struct tnd_str a, struct tnd_str b)
 {
+    size_t i = 0;
+
     if (a.len != b.len)
         return false;
-    for (size_t i = 0; i < a.len; i++)
+    for (; i + 8 <= a.len; i += 8) {
+        uint64_t x, y;
+        memcpy(&x, a.p + i, sizeof x);
+        memcpy(&y, b.p + i, sizeof y);
+        if (tnd_lower8(x) != tnd_lower8(y))
+            return false;
+    }
+    for (; i < a.len; i++)
         if (tnd_lower(a.p[i]) != tnd_lower(b.p[i]))
             return false;
     return true;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "util/isa.h"
+
 #define TEXTS 1024
 
 static char *next_text(void)
@@ -165,6 +167,9 @@ struct harness *harness_new(void)
 {
     struct harness *h = calloc(1, sizeof *h);
     struct tnd_engine_config cfg;
+
+    if (!tnd_isa_select(getenv("TANDEM_KERNEL")))
+        die("no such kernel here", getenv("TANDEM_KERNEL"));
 
     h->now_ms = 1000000;
     h->keys.digest = (struct tnd_hash_key){0x1122334455667788, 0x99aabbccddeeff00};

@@ -1,10 +1,13 @@
-// SipHash-2-4 against the paper's vector and libsodium, in one piece and in many.
+// SipHash-2-4 against the paper's vector and libsodium, in one piece and in many, alone and wide.
 #include "cmocka_all.h"
 
 #include <sodium.h>
 #include <string.h>
 
+#include "guard.h"
+#include "random.h"
 #include "util/hash.h"
+#include "util/wide.h"
 
 static const struct tnd_hash_key paper_key = {0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL};
 
@@ -63,13 +66,83 @@ static void derivation_is_a_hash_of_three_words(void **state)
                  tnd_derive(&paper_key, TND_DOMAIN_RECORD, 1, 2));
 }
 
+// Bursts of all sizes, of texts of any length, from memory that ends where the text does.
+static void wide_equals_alone(void **state)
+{
+    static struct tnd_wide wide;
+    struct test_guard guard;
+    uint64_t seed = 1, want[TND_WIDE], got[TND_WIDE];
+    char text[TND_WIDE_TEXT];
+
+    (void)state;
+    test_guard_open(&guard);
+    for (unsigned kernel = 0; tnd_wide_kernel(kernel); kernel++)
+        for (unsigned n = 0; n <= TND_WIDE; n++)
+            for (unsigned round = 0; round < 40; round++) {
+                // Rounds of one length, of short ones, of any.
+                size_t most = round < 10 ? 0 : round < 20 ? 24 : TND_WIDE_TEXT;
+                for (unsigned i = 0; i < n; i++) {
+                    size_t len = most ? test_random(&seed) % (most + 1) : round * 7;
+                    for (size_t k = 0; k < len; k++)
+                        text[k] = (char)test_random(&seed);
+                    const char *at = test_guard_put(&guard, text, len);
+                    want[i] = tnd_hash(&paper_key, at, len);
+                    tnd_wide_put_text(&wide, i, (struct tnd_str){at, len});
+                }
+                tnd_wide_kernel(kernel)->hash(&paper_key, &wide, n, got);
+                assert_memory_equal(got, want, n * sizeof *got);
+            }
+    test_guard_close(&guard);
+}
+
+static char lowered(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+}
+
+// A message in pieces: words, and texts of letters to be lowered, at every offset in a word.
+static void wide_in_pieces(void **state)
+{
+    static struct tnd_wide wide;
+    struct test_guard guard;
+    uint64_t seed = 2, got;
+    char text[64], all[TND_WIDE_TEXT];
+
+    (void)state;
+    test_guard_open(&guard);
+    for (unsigned round = 0; round < 20000; round++) {
+        struct tnd_wide_text m = tnd_wide_begin(&wide, 3);
+        size_t total = 0;
+        for (unsigned piece = 0; piece < 3; piece++) {
+            size_t len = test_random(&seed) % sizeof text;
+            uint64_t word = test_random(&seed);
+            memcpy(all + total, &word, sizeof word);
+            total += sizeof word;
+            tnd_wide_add(&m, word, 8);
+            for (size_t i = 0; i < len; i++) {
+                text[i] = (char)test_random(&seed);
+                all[total++] = lowered(text[i]);
+            }
+            tnd_wide_add_lower(&m, (struct tnd_str){test_guard_put(&guard, text, len), len});
+        }
+        tnd_wide_end(&m);
+        for (unsigned i = 0; i < 3; i++)
+            tnd_wide_put_derive(&wide, i, TND_DOMAIN_TAG, round, i);
+        uint64_t out[4];
+        tnd_wide_scalar.hash(&paper_key, &wide, 4, out);
+        got = out[3];
+        assert_true(got == tnd_hash(&paper_key, all, total));
+        assert_true(out[1] == tnd_derive(&paper_key, TND_DOMAIN_TAG, round, 1));
+    }
+    test_guard_close(&guard);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paper_vector),
-        cmocka_unit_test(same_as_libsodium),
-        cmocka_unit_test(pieces_equal_whole),
-        cmocka_unit_test(derivation_is_a_hash_of_three_words),
+        cmocka_unit_test(paper_vector),       cmocka_unit_test(same_as_libsodium),
+        cmocka_unit_test(pieces_equal_whole), cmocka_unit_test(derivation_is_a_hash_of_three_words),
+        cmocka_unit_test(wide_equals_alone),  cmocka_unit_test(wide_in_pieces),
     };
 
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests_name("hash", tests, NULL, NULL);

@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "util/isa.h"
+
 static const char *from_via(const char *method, const char *via)
 {
     return make_request(&(struct request){.method = method, .via = via});
@@ -222,6 +224,71 @@ static uint64_t call_key_of(const char *text)
     tnd_stage_parse(h->engine, jobs, 1);
     tnd_stage_digest(h->engine, jobs, 1);
     return job.call_key;
+}
+
+// RFC 3261 17.2.3, by the book: words, then texts with their lengths before them.
+static uint64_t txn_by_hand(const char *sent_by, uint16_t port, const char *branch)
+{
+    struct tnd_addr ip;
+    struct tnd_hasher hash;
+    char low[400];
+
+    if (!tnd_addr_parse_ip(tnd_str_of(sent_by), &ip))
+        ip.family = 0;
+    tnd_hash_init(&hash, &h->keys.digest);
+    tnd_hash_u64(&hash, (uint64_t)ip.family << 16 | port);
+    if (ip.family)
+        tnd_hash_bytes(&hash, ip.ip, sizeof ip.ip);
+    for (int host = 0; host < (ip.family ? 1 : 2); host++) {
+        size_t n = strlen(host ? sent_by : branch);
+        for (size_t i = 0; i < n; i++)
+            low[i] = tnd_lower((host ? sent_by : branch)[i]);
+        tnd_hash_u64(&hash, n);
+        tnd_hash_bytes(&hash, low, n);
+    }
+    return tnd_hash_final(&hash);
+}
+
+// Digests of a burst are made side by side; each is its message's own, whatever its length.
+static void digests_of_a_burst(void)
+{
+    static const char *const hosts[] = {"198.51.100.10", "[2001:db8::7]", "Gw.Example.ORG"};
+    static struct tnd_job jobs[TND_BURST];
+    static char text[TND_BURST][1024], branch[TND_BURST][320], id[TND_BURST][320];
+    struct tnd_job *p[TND_BURST];
+    struct tnd_addr src = addr_of(PBX_SRC);
+
+    for (unsigned n = 1; n <= TND_BURST; n++) {
+        for (unsigned i = 0; i < n; i++) {
+            snprintf(branch[i], sizeof branch[i], "z9hG4bK%0*uAbC", (int)(1 + i * n * 7 % 290), i);
+            snprintf(id[i], sizeof id[i], "%0*uId@x", (int)(1 + i * n * 11 % 290), i);
+            int len = snprintf(text[i], sizeof text[i],
+                               "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP %s:%u;branch=%s\r\n"
+                               "From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: %s\r\n"
+                               "CSeq: 1 OPTIONS\r\n\r\n",
+                               hosts[i % 3], 5060 + i, branch[i], id[i]);
+            tnd_job_init(&jobs[i], text[i], (uint32_t)len, &src, LAN4);
+            p[i] = &jobs[i];
+        }
+        tnd_stage_parse(h->engine, p, n);
+        tnd_stage_digest(h->engine, p, n);
+        for (unsigned i = 0; i < n; i++) {
+            assert_int_equal(jobs[i].msg.error, TND_SIP_ERR_NONE);
+            assert_true(jobs[i].call_key == tnd_hash(&h->keys.digest, id[i], strlen(id[i])));
+            assert_true(jobs[i].txn == txn_by_hand(hosts[i % 3], (uint16_t)(5060 + i), branch[i]));
+        }
+    }
+}
+
+static void rule7_digests_of_a_burst(void **state)
+{
+    enum tnd_isa before = tnd_isa_active();
+
+    (void)state;
+    for (enum tnd_isa isa = TND_ISA_SCALAR; isa < TND_ISA_COUNT; isa++)
+        if (tnd_isa_select(tnd_isa_name(isa)))
+            digests_of_a_burst();
+    assert_true(tnd_isa_select(tnd_isa_name(before)));
 }
 
 static uint64_t register_key(const char *to, const char *call_id)
@@ -565,6 +632,7 @@ int main(void)
         CASE(rule6_nowhere_to_go),
         CASE(rule6_keys_rotate),
         CASE(rule7_register_by_canonical_aor),
+        CASE(rule7_digests_of_a_burst),
         CASE(rule7_register_of_a_number),
         CASE(rule7_register_answer_verifies),
         CASE(rule7_owner_is_one_for_all),
