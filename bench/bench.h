@@ -19,14 +19,16 @@ struct bench {
     void (*close)(void *state);
 };
 
-extern const struct bench bench_sip[], bench_peers[], bench_pick[], bench_table[],
-    bench_route[]; // end: no name
+extern const struct bench bench_sip[], bench_peers[], bench_pick[], bench_table[], bench_route[],
+    bench_workers[], bench_latency[], bench_call[]; // end: no name
 
 // A value of this round. name and unit: of static life, or from bench_name.
 void bench_record(const char *name, const char *unit, double value);
-// What must be told beside a result that was recorded. note: of static life. invalid: the value
-// does not mean what its name says, and the note says why.
-void bench_note(const char *name, const char *note, bool invalid);
+// The value just recorded under this name does not mean what the name says, and why (of static
+// life). A result of which more than half is such is marked invalid.
+void bench_unfit(const char *name, const char *why);
+// The share of a time that a thread must have had its processor, for a time to mean something.
+#define BENCH_FREE_CPU 0.97
 const char *bench_name(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 extern bool bench_quick; // names and sanity only: smaller inputs, fewer repetitions

@@ -24,9 +24,8 @@
 
 struct result {
     const char *name, *unit;
-    const char *note; // NULL: none
-    bool invalid;     // the note says why
-    unsigned n;
+    const char *note;        // why rounds were unfit; NULL: none was
+    unsigned n, unfit;       // rounds
     double values[RUNS_MAX]; // by round
     double sorted[RUNS_MAX];
 };
@@ -99,14 +98,17 @@ void bench_record(const char *name, const char *unit, double value)
         r->values[r->n++] = value;
 }
 
-void bench_note(const char *name, const char *note, bool invalid)
+void bench_unfit(const char *name, const char *why)
 {
     struct result *r = find(name);
 
-    if (!r || (r->invalid && !invalid))
-        return;
-    r->note = note;
-    r->invalid = invalid;
+    r->unfit++;
+    r->note = why;
+}
+
+static bool is_invalid(const struct result *r)
+{
+    return r->unfit * 2 > r->n;
 }
 
 static int compare(const void *a, const void *b)
@@ -155,7 +157,7 @@ static const char *value_text(const struct result *r, double v, char out[TND_UNI
 
 static const char *mark(const struct result *r)
 {
-    if (r->invalid)
+    if (is_invalid(r))
         return "invalid";
     return spread(r) > NOISY ? "noisy" : "";
 }
@@ -164,7 +166,8 @@ static void print_notes(FILE *out)
 {
     for (unsigned i = 0; i < n_results; i++)
         if (results[i].note)
-            fprintf(out, "%s: %s\n", results[i].name, results[i].note);
+            fprintf(out, "%s: %u of %u rounds: %s\n", results[i].name, results[i].unfit,
+                    results[i].n, results[i].note);
 }
 
 static void print_results(FILE *out)
@@ -237,7 +240,7 @@ static json_t *result_json(const struct result *r)
                     "noisy", spread(r) > NOISY, "values", values);
     if (all && r->note)
         json_object_set_new(all, "note", json_string(r->note));
-    if (all && r->invalid)
+    if (all && is_invalid(r))
         json_object_set_new(all, "invalid", json_true());
     return all;
 }
@@ -260,8 +263,8 @@ static int write_json(const char *path)
 
 // ---- Running --------------------------------------------------------------------------
 
-static const struct bench *const groups[] = {bench_sip, bench_peers, bench_pick, bench_table,
-                                             bench_route};
+static const struct bench *const groups[] = {bench_sip,   bench_peers,   bench_pick,    bench_table,
+                                             bench_route, bench_workers, bench_latency, bench_call};
 
 #define N_GROUPS (sizeof groups / sizeof *groups)
 

@@ -3,91 +3,124 @@
 // cold: more packets wait in the ring than the last level of cache holds, and their buffers
 // take turns, so that neither message nor job is near when its turn comes. hot: 32 at a time,
 // in the same few buffers. requests/s is the engine's own time; source and sink, which share its
-// thread, are told beside it, and `inline` is all three together.
+// thread, are told beside it, and `inline` is all three together. 1m: as cold, the next hop of
+// each request one of a million names with a thousand sets among them. churn: as cold, while a
+// new version of the name's targets is published for every millisecond of the engine's time.
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "bench/bench.h"
-#include "bench/sets.h"
-#include "control/demo/traffic.h"
+#include "bench/ring.h"
 
-#define TARGETS  4
-#define HOT      (bench_quick ? 4096u : 400000u)
-#define FILLS    (bench_quick ? 1 : 6)
-#define HOT_FILL 32u
+#define HOT          (bench_quick ? 4096u : 400000u)
+#define FILLS        (bench_quick ? 1 : 6)
+#define HOT_FILL     32u
+#define NAMES        (bench_quick ? 10000u : 1000000u)
+#define SETS         1000u
+#define PUBLICATIONS 1000u // a second
 
-struct route {
-    bool cold;
-    uint32_t waiting; // packets of one fill
-    struct tnd_rig rig;
-    struct tnd_source source;
-    struct tnd_sink sink;
-    struct tnd_traffic traffic;
-    struct bench_spec spec;
+struct kind {
+    const char *name;
+    bool hot, churn, many;
 };
 
-// So many packets (about 2 KB of each are touched) that the last level of cache holds half.
-static uint32_t packets_beyond_cache(void)
-{
-    long cache = sysconf(_SC_LEVEL3_CACHE_SIZE);
-    uint32_t n = 16384;
+static const struct kind cold = {.name = "cold"}, hot = {.name = "hot", .hot = true},
+                         churn = {.name = "churn", .churn = true},
+                         many = {.name = "1m", .many = true};
 
-    while (n < 65536 && (uint64_t)n * 1024 < (uint64_t)(cache > 0 ? cache : 0))
-        n *= 2;
-    return (bench_quick ? 2048 : n) - 1;
+struct route {
+    const struct kind *kind;
+    uint32_t waiting;      // packets of one fill
+    uint64_t published_at; // the engine's cycles then
+    struct bench_ring ring;
+};
+
+static bool publish_names(struct bench_ring *r)
+{
+    for (uint32_t i = 0; i < NAMES; i++) {
+        bench_ring_spec(&r->spec, i % SETS);
+        if (tnd_rig_publish_name(&r->rig, i, &r->spec.spec) != 0)
+            return false;
+        tnd_rig_tick(&r->rig);
+    }
+    return true;
+}
+
+static void publish_one(void *ctx)
+{
+    struct route *r = ctx;
+    struct tnd_rig *rig = &r->ring.rig;
+    uint64_t hz = tnd_dataplane_hz(rig->dp);
+
+    if (r->ring.traffic.engine_cycles - r->published_at < hz / PUBLICATIONS)
+        return;
+    r->published_at += hz / PUBLICATIONS;
+    bench_ring_spec(&r->ring.spec, (uint32_t)rig->versions % SETS);
+    if (tnd_rig_publish(rig, &r->ring.spec.spec) != 0)
+        exit(1);
+    tnd_rig_tick(rig);
 }
 
 static bool open_rig(struct route *r)
 {
-    struct tnd_rig_options o = {.seed = 1, .waiting = r->cold ? r->waiting : 0, .cold = r->cold};
-    struct tnd_addr targets[TARGETS];
-    struct tnd_error err;
+    struct tnd_rig_options o = {.seed = 1,
+                                .waiting = r->kind->hot ? 0 : r->waiting,
+                                .cold = !r->kind->hot,
+                                .names = r->kind->many ? NAMES : 0};
 
-    bench_spec_fill(&r->spec, TARGETS, 0);
-    if (tnd_rig_open(&r->rig, &o, &r->spec.spec, &err) != 0) {
-        fprintf(stderr, "bench: %s\n", err.text);
+    if (!bench_ring_open(&r->ring, &o))
         return false;
+    r->published_at = 0;
+    if (r->kind->churn) {
+        r->ring.traffic.between = publish_one;
+        r->ring.traffic.ctx = r;
     }
-    for (unsigned i = 0; i < TARGETS; i++)
-        targets[i] = r->spec.addresses[i].addr;
-    tnd_source_init(&r->source, 1);
-    tnd_sink_init(&r->sink, &r->rig, 1, targets, TARGETS);
-    for (unsigned i = 0; i < TARGETS; i++)
-        r->sink.live[i] = true;
-    r->traffic = (struct tnd_traffic){.rig = &r->rig, .source = &r->source, .sink = &r->sink};
-    return true;
+    if (o.names == 0 || publish_names(&r->ring))
+        return true;
+    bench_ring_close(&r->ring);
+    return false;
 }
 
-static void *open_route(bool cold)
+static void *open_route(const struct kind *kind)
 {
     struct route *r = calloc(1, sizeof *r);
 
     if (!r)
         return NULL;
-    r->cold = cold;
-    r->waiting = packets_beyond_cache();
     // The first one of a process decides how much memory there is: the larger.
+    r->kind = &cold;
+    r->waiting = bench_ring_beyond_cache();
     if (open_rig(r))
-        tnd_rig_close(&r->rig);
+        bench_ring_close(&r->ring);
+    r->kind = kind;
     return r;
 }
 
 static void *open_cold(void)
 {
-    return open_route(true);
+    return open_route(&cold);
 }
 
 static void *open_hot(void)
 {
-    return open_route(false);
+    return open_route(&hot);
+}
+
+static void *open_churn(void)
+{
+    return open_route(&churn);
+}
+
+static void *open_many(void)
+{
+    return open_route(&many);
 }
 
 static void fill_and_drain(struct route *r, uint32_t n)
 {
-    tnd_traffic_fill(&r->traffic, n);
-    tnd_traffic_drain(&r->traffic);
-    tnd_rig_tick(&r->rig);
+    tnd_traffic_fill(&r->ring.traffic, n);
+    tnd_traffic_drain(&r->ring.traffic);
+    tnd_rig_tick(&r->ring.rig);
 }
 
 struct clocks {
@@ -100,23 +133,23 @@ static void look(struct route *r, struct clocks *c)
 {
     c->cpu = bench_cpu_ns();
     c->wall = bench_wall_ns();
-    c->traffic = r->traffic;
-    tnd_dataplane_stats(r->rig.dp, 0, &c->worker);
+    c->traffic = r->ring.traffic;
+    tnd_dataplane_stats(r->ring.rig.dp, 0, &c->worker);
 }
 
 static void report(const struct route *r, const struct clocks *a, const struct clocks *b)
 {
-    const char *kind = r->cold ? "cold" : "hot";
+    const char *kind = r->kind->name;
     double n = (double)(b->traffic.offered - a->traffic.offered);
     double cpu = b->cpu - a->cpu, wall = b->wall - a->wall;
     // Cycles count while another process has the core: of them the share that was ours.
-    double ns = 1e9 / (double)tnd_dataplane_hz(r->rig.dp) / n * (cpu < wall ? cpu / wall : 1);
+    double ns = 1e9 / (double)tnd_dataplane_hz(r->ring.rig.dp) / n * (cpu < wall ? cpu / wall : 1);
     double engine = (double)(b->traffic.engine_cycles - a->traffic.engine_cycles) * ns;
 
     bench_record(bench_name("route.ring.%s", kind), "requests/s", 1e9 / engine);
     bench_record(bench_name("route.ring.%s.inline", kind), "requests/s", n / cpu * 1e9);
     bench_record(bench_name("route.request.%s", kind), "ns", engine);
-    if (!r->cold)
+    if (r->kind != &cold)
         return;
     for (unsigned i = 0; i < TND_STAGE_COUNT; i++)
         if (i != TND_STAGE_idle)
@@ -135,7 +168,7 @@ static void route_once(void *state)
 
     if (!open_rig(r))
         exit(1);
-    if (r->cold) {
+    if (!r->kind->hot) {
         fill_and_drain(r, r->waiting);
         look(r, &before);
         for (int i = 0; i < FILLS; i++)
@@ -147,16 +180,15 @@ static void route_once(void *state)
             fill_and_drain(r, HOT_FILL);
     }
     look(r, &after);
-    if (tnd_traffic_lost(&r->traffic) || r->sink.unknown || r->sink.dead || r->sink.wrong) {
-        fprintf(stderr, "bench: route: requests were lost or wrong: %s\n", r->sink.fault);
-        exit(1);
-    }
+    bench_ring_check(&r->ring, "route");
     report(r, &before, &after);
-    tnd_rig_close(&r->rig);
+    bench_ring_close(&r->ring);
 }
 
 const struct bench bench_route[] = {
     {"route.ring.cold", open_cold, route_once, free},
+    {"route.ring.1m", open_many, route_once, free},
+    {"route.ring.churn", open_churn, route_once, free},
     {"route.ring.hot", open_hot, route_once, free},
     {0},
 };

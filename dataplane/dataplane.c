@@ -298,3 +298,8 @@ uint32_t tnd_dataplane_run(struct tnd_dataplane *dp)
         done += tnd_worker_poll(dp->workers[i]);
     return done;
 }
+
+uint32_t tnd_dataplane_run_worker(struct tnd_dataplane *dp, uint16_t worker)
+{
+    return tnd_worker_poll(dp->workers[worker]);
+}

@@ -145,6 +145,8 @@ uint32_t tnd_dataplane_targets(const struct tnd_dataplane *dp, struct tnd_target
 
 // Threadless: one turn of every worker. Returns: packets and jobs handled; 0 when idle.
 uint32_t tnd_dataplane_run(struct tnd_dataplane *dp);
+// One turn of one worker. Threads: one at a time a worker; it is that worker's thread meanwhile.
+uint32_t tnd_dataplane_run_worker(struct tnd_dataplane *dp, uint16_t worker);
 
 // A port inside the process: the same frames, rings instead of a wire.
 struct tnd_datagram {
@@ -160,3 +162,7 @@ uint32_t tnd_dataplane_offer(struct tnd_dataplane *dp, uint16_t interface,
 // fragment) is left out.
 uint32_t tnd_dataplane_collect(struct tnd_dataplane *dp, uint16_t interface,
                                struct tnd_datagram d[], uint32_t max);
+// The same for one queue alone: each datagram is given to `take` and gone when that returns.
+// Threads: one a queue, and none in tnd_dataplane_collect meanwhile.
+uint32_t tnd_dataplane_drain(struct tnd_dataplane *dp, uint16_t interface, uint16_t queue,
+                             void (*take)(void *ctx, const struct tnd_datagram *d), void *ctx);

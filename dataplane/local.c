@@ -145,6 +145,18 @@ uint32_t tnd_dataplane_offer(struct tnd_dataplane *dp, uint16_t interface,
     return done;
 }
 
+static bool read_frame(const struct rte_mbuf *m, struct tnd_datagram *d)
+{
+    struct tnd_frame f;
+
+    if (tnd_frame_parse(rte_pktmbuf_mtod(m, uint8_t *), m->data_len, true, &f) !=
+        TND_FRAME_DATAGRAM)
+        return false;
+    *d = (struct tnd_datagram){
+        .src = f.src, .dst = f.dst, .data = (const char *)f.data, .len = f.len};
+    return true;
+}
+
 uint32_t tnd_dataplane_collect(struct tnd_dataplane *dp, uint16_t interface,
                                struct tnd_datagram d[], uint32_t max)
 {
@@ -159,14 +171,27 @@ uint32_t tnd_dataplane_collect(struct tnd_dataplane *dp, uint16_t interface,
             p->out[p->next_out], (void **)(p->shown + p->n_shown), max - p->n_shown, NULL);
         p->next_out = (uint16_t)((p->next_out + 1) % p->queues);
     }
-    for (uint32_t i = 0; i < p->n_shown; i++) {
-        struct tnd_frame f;
-        struct rte_mbuf *m = p->shown[i];
-        if (tnd_frame_parse(rte_pktmbuf_mtod(m, uint8_t *), m->data_len, true, &f) !=
-            TND_FRAME_DATAGRAM)
-            continue;
-        d[n++] = (struct tnd_datagram){
-            .src = f.src, .dst = f.dst, .data = (const char *)f.data, .len = f.len};
-    }
+    for (uint32_t i = 0; i < p->n_shown; i++)
+        n += read_frame(p->shown[i], &d[n]);
+    return n;
+}
+
+uint32_t tnd_dataplane_drain(struct tnd_dataplane *dp, uint16_t interface, uint16_t queue,
+                             void (*take)(void *ctx, const struct tnd_datagram *d), void *ctx)
+{
+    struct rte_mbuf *m[TND_BURST];
+    struct tnd_datagram d;
+    uint32_t n = 0, got;
+
+    do {
+        got =
+            rte_ring_sc_dequeue_burst(dp->ports[interface].out[queue], (void **)m, TND_BURST, NULL);
+        for (uint32_t i = 0; i < got; i++)
+            if (read_frame(m[i], &d)) {
+                take(ctx, &d);
+                n++;
+            }
+        rte_pktmbuf_free_bulk(m, got);
+    } while (got == TND_BURST);
     return n;
 }

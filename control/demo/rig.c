@@ -58,7 +58,8 @@ static struct policy *build_policy(struct tnd_rig *r)
     r->name = tnd_name_digest(&r->keys.digest, (struct tnd_str){p->trunks[CARRIER].hop.name,
                                                                 p->trunks[CARRIER].hop.name_len});
     p->trunks[CARRIER].digest = r->name;
-    p->rule = (struct tnd_route_rule){.from = PBX, .to = TND_ROUTE_TRUNK, .trunk = CARRIER};
+    p->rule = (struct tnd_route_rule){
+        .from = PBX, .to = r->names ? TND_ROUTE_REQUEST_URI : TND_ROUTE_TRUNK, .trunk = CARRIER};
     memcpy(p->name, TND_RIG_EDGE, sizeof p->name);
     p->names[0] = p->name;
     source.prefix.addr.port = 0;
@@ -143,6 +144,7 @@ int tnd_rig_open(struct tnd_rig *r, const struct tnd_rig_options *o,
     struct tnd_adjacency_table *adjacency;
 
     memset(r, 0, sizeof *r);
+    r->names = o->names;
     make_keys(&r->keys, o->seed);
     tnd_addr_parse(tnd_str_of(TND_RIG_LISTENER), &r->listener);
     tnd_addr_parse(tnd_str_of(TND_RIG_PBX), &r->pbx);
@@ -182,6 +184,30 @@ int tnd_rig_publish(struct tnd_rig *r, const struct tnd_set_spec *spec)
 
     r->versions += rc == 0;
     return rc;
+}
+
+void tnd_rig_host(uint32_t i, char out[TND_RIG_HOST_LEN + 1])
+{
+    static const char suffix[] = ".ex.test";
+
+    out[0] = 'c';
+    for (int k = 7; k > 0; k--, i /= 10)
+        out[k] = (char)('0' + i % 10);
+    memcpy(out + 8, suffix, sizeof suffix);
+}
+
+int tnd_rig_publish_name(struct tnd_rig *r, uint32_t i, const struct tnd_set_spec *spec)
+{
+    char uri[4 + TND_RIG_HOST_LEN + 1] = "sip:";
+    struct tnd_name_digest name;
+    struct tnd_next_hop hop;
+    struct tnd_uri parsed;
+
+    tnd_rig_host(i, uri + 4);
+    tnd_uri_parse(uri, (struct tnd_span){0, sizeof uri - 1}, &parsed);
+    tnd_next_hop_of_uri(uri, &parsed, tnd_str_of(""), &hop);
+    name = tnd_name_digest(&r->keys.digest, (struct tnd_str){hop.name, hop.name_len});
+    return tnd_table_publish(r->table, &name, spec);
 }
 
 const struct tnd_target_set *tnd_rig_set(const struct tnd_rig *r)

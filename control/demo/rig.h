@@ -22,6 +22,8 @@ struct tnd_rig_options {
     uint32_t waiting;      // packets on the way in at most, a power of two less one; 0: 1023
     bool cold;             // the wire's buffers take turns, so that none is in a cache
     uint32_t transactions; // entries of the memory; 0: as `tandem run`
+    uint32_t names;        // 0: the trunk's name takes all. Else the Request-URI's host decides:
+                           // so many names, each published by tnd_rig_publish_name
 };
 
 struct tnd_rig {
@@ -29,6 +31,7 @@ struct tnd_rig {
     struct tnd_table *table;
     struct tnd_keys keys;
     struct tnd_name_digest name;
+    uint32_t names; // of the options
     struct tnd_addr listener, pbx;
     uint64_t versions; // published so far
 };
@@ -43,6 +46,11 @@ int tnd_rig_publish(struct tnd_rig *r, const struct tnd_set_spec *spec);
 
 // The version that the next request meets.
 const struct tnd_target_set *tnd_rig_set(const struct tnd_rig *r);
+
+// Name `i` of many: TND_RIG_HOST_LEN characters, as many as our own name has.
+#define TND_RIG_HOST_LEN 16
+void tnd_rig_host(uint32_t i, char out[TND_RIG_HOST_LEN + 1]);
+int tnd_rig_publish_name(struct tnd_rig *r, uint32_t i, const struct tnd_set_spec *spec);
 
 // What control does every tick. Bounded.
 void tnd_rig_tick(struct tnd_rig *r);

@@ -11,6 +11,7 @@ void tnd_sink_init(struct tnd_sink *s, const struct tnd_rig *rig, uint64_t seed,
     memset(s, 0, sizeof *s);
     s->rig = rig;
     tnd_source_init(&s->again, seed);
+    s->again.names = rig->names;
     s->n_targets = n < TND_SINK_TARGETS_MAX ? n : TND_SINK_TARGETS_MAX;
     memcpy(s->targets, targets, s->n_targets * sizeof *targets);
 }
@@ -87,7 +88,10 @@ static const char *fault_in(const struct tnd_sink *s, const struct tnd_sip_msg *
     if (fault)
         return fault;
     // "INVITE sip:+49" and ten digits lead the original too.
-    snprintf(uri, sizeof uri, "%.17s@" TND_RIG_DOMAIN, original.p + 7);
+    if (s->rig->names) // the host is the next hop's name, and stays
+        snprintf(uri, sizeof uri, "%.*s", 17 + 1 + TND_RIG_HOST_LEN, original.p + 7);
+    else
+        snprintf(uri, sizeof uri, "%.17s@" TND_RIG_DOMAIN, original.p + 7);
     if (m->method != TND_METHOD_INVITE || !text_is(m, m->ruri_text, uri))
         return "the Request-URI is not the carrier's";
     if (m->max_forwards != 69)

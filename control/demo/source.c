@@ -7,6 +7,8 @@
 // The template in pieces: a field lies behind each piece but the last.
 enum field { CALLED, BRANCH, CALLED_TO, TAG, CALL_ID, SESSION, FIELDS };
 
+_Static_assert(sizeof TND_RIG_EDGE - 1 == TND_RIG_HOST_LEN, "one is written over the other");
+
 static const uint8_t width[FIELDS] = {10, 16, 10, 8, 16, 10};
 
 static const char *const pieces[FIELDS + 1] = {
@@ -79,6 +81,14 @@ static void put_digits(char *out, uint32_t v)
         memcpy(out + 2 * i, two_digits[v % 100], 2);
 }
 
+static void put_host(char *out, uint32_t name)
+{
+    char host[TND_RIG_HOST_LEN + 1];
+
+    tnd_rig_host(name, host);
+    memcpy(out, host, TND_RIG_HOST_LEN); // over the edge's, which is as long
+}
+
 void tnd_source_init(struct tnd_source *s, uint64_t seed)
 {
     char *p = s->text[0];
@@ -110,6 +120,8 @@ const char *tnd_source_write(struct tnd_source *s, uint32_t slot, uint64_t numbe
     put_hex(m + at[TAG], of_call >> 32, 4);
     put_hex(m + at[CALL_ID], number ^ s->seed, 8);
     put_digits(m + at[SESSION], (uint32_t)(of_call >> 16));
+    if (s->names)
+        put_host(m + at[CALLED] + width[CALLED] + 1, (uint32_t)(of_call >> 32) % s->names);
     return m;
 }
 

@@ -19,6 +19,7 @@
 
 struct tnd_source {
     uint64_t seed;
+    uint32_t names; // 0: every call goes to the edge's own name; else to one of so many domains
     char text[TND_SOURCE_SLOTS][TND_SOURCE_LEN + 48];
 };
 

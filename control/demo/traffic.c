@@ -55,6 +55,8 @@ static void drain(struct tnd_traffic *t, uint8_t *to)
         if (busy > 0) // a look into an empty ring is nobody's request
             t->engine_cycles += ran - start;
         t->sink_cycles += rte_rdtsc() - ran;
+        if (t->between)
+            t->between(t->ctx);
     } while (busy > 0);
 }
 

@@ -15,6 +15,8 @@ struct tnd_traffic {
     uint64_t next;    // number of the next call
     uint64_t offered; // requests put on the wire
     uint64_t source_cycles, engine_cycles, sink_cycles;
+    void (*between)(void *ctx); // called between the engine's turns, outside its time; or NULL
+    void *ctx;
 };
 
 // At most 32 new calls through the engine, until all of it is quiet again.

@@ -13,7 +13,8 @@ STAGES = ["rx", "frame", "parse", "digest", "steer", "route", "pick", "egress", 
 NAMES = {"parse.invite": "ns", "digest.invite": "ns", "ref.lines": "ns", "ref.memcpy": "ns", "ref.miss": "ns",
          **{f"pick.{n}": "ns" for n in SIZES}, **{f"pick.walk.{n}": "ns" for n in SIZES},
          **{f"table.lookup.{n}": "ns" for n in ("1k", "100k", "1m")}, "table.bytes_per_name.1m": "bytes",
-         "route.ring.cold": "requests/s", "route.ring.hot": "requests/s",
+         **{f"route.ring.{k}": "requests/s" for k in ("cold", "hot", "1m", "churn", "1w", "2w")},
+         "route.call": "ns", **{f"route.latency.{p}": "ns" for p in ("p50", "p99", "p999")},
          **{f"route.stage.{s}": "ns" for s in STAGES}, "route.source": "ns", "route.sink": "ns"}
 # Present where their packages were when the build was configured; CI installs them.
 PEERS = {f"peer.{p}.parse.invite" for p in ("sofia", "osip", "re")}
@@ -46,6 +47,10 @@ def test_quick(tmp_path):
     assert peers <= PEERS and (peers == PEERS or "CI" not in os.environ)
     for name in peers:
         assert results[name]["unit"] == "ns" and results[name]["value"] > results["parse.invite"]["value"] / 10
+    # Seven messages of a call cost more than one request, and a percentile is not below a lower one.
+    assert results["route.call"]["value"] > results["route.request.cold"]["value"]
+    p50, p99, p999 = (results[f"route.latency.{p}"]["values"] for p in ("p50", "p99", "p999"))
+    assert all(a <= b <= c for a, b, c in zip(p50, p99, p999))
     # The stages are parts of the request, and most of it.
     request = results["route.request.cold"]["value"]
     assert 0.5 < sum(results[f"route.stage.{s}"]["value"] for s in STAGES) / request < 1.05
