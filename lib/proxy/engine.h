@@ -77,6 +77,7 @@ struct tnd_job {
     uint16_t pop;        // Routes of ours at the top
     uint8_t token_state; // enum tnd_token_state of those
     bool own_uri;        // the Request-URI is ours: rule 4
+    bool own_maddr;      // s16.4: so is its maddr, which ends here
     bool more_routes;    // Routes remain below ours
     bool strict_in;      // s16.4: the Request-URI is our own Record-Route
     bool strict_out;     // s16.6 step 6: the next Route is a strict router

@@ -372,6 +372,30 @@ static void fix_own_uri(struct tnd_engine *e, const struct tnd_job *job, struct 
     close_change(c);
 }
 
+// A parameter of the Request-URI goes, from its ';'.
+static void cut_param(const struct tnd_sip_msg *m, struct tnd_span value, struct changes *c)
+{
+    uint32_t from = value.off;
+
+    while (m->data[from] != ';')
+        from--;
+    leave_out(c, from, (uint32_t)value.off + value.len);
+}
+
+// RFC 3261 16.4: a maddr that is ours, with a port or transport that are no defaults.
+static void fix_own_maddr(const struct tnd_job *job, struct changes *c)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+    uint32_t host_end = (uint32_t)m->ruri.host.off + m->ruri.host.len;
+
+    if (!job->own_maddr || job->strict_in || job->strict_out ||
+        (job->own_uri && job->to_trunk != TND_NO_TRUNK))
+        return;
+    if (m->ruri.port && m->ruri.port != 5060)
+        leave_out(c, host_end, m->ruri.params.off - 1u);
+    cut_param(m, m->ruri.maddr, c);
+}
+
 // ---- All of it ----------------------------------------------------------------------------
 
 static void fix_max_forwards(const struct tnd_sip_msg *m, struct changes *c)
@@ -433,6 +457,7 @@ bool tnd__write_request(struct tnd_engine *e, const struct tnd_job *job, struct 
     fix_top_via(job, &c);
     fix_routes_and_uri(e, job, &c);
     fix_own_uri(e, job, &c);
+    fix_own_maddr(job, &c);
     if (job->msg.max_forwards != TND_SIP_MF_ABSENT)
         fix_max_forwards(&job->msg, &c);
     sort_changes(&c);

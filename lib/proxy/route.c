@@ -24,6 +24,27 @@ static enum tnd_token_state read_token(struct tnd_engine *e, struct tnd_job *job
     return s;
 }
 
+// RFC 3263 4: it is the maddr that says where a URI is, and over UDP it came to one of ours.
+static bool maddr_is_ours(const struct tnd_engine *e, const struct tnd_sip_msg *m,
+                          const struct tnd_uri *uri)
+{
+    struct tnd_uri at = *uri;
+
+    if (uri->maddr.len == 0 || uri->scheme != TND_SCHEME_SIP ||
+        (uri->transport != TND_TRANSPORT_NONE && uri->transport != TND_TRANSPORT_UDP))
+        return false;
+    at.host = uri->maddr;
+    if (!tnd_addr_parse_ip(tnd_text(m, at.host), &at.ip))
+        at.ip.family = 0;
+    return tnd_policy_is_ours(e->policy, m->data, &at);
+}
+
+static bool route_is_ours(const struct tnd_engine *e, const struct tnd_sip_msg *m,
+                          const struct tnd_uri *uri)
+{
+    return uri->maddr.len ? maddr_is_ours(e, m, uri) : tnd_policy_is_ours(e->policy, m->data, uri);
+}
+
 // Rule 3: our own Routes come off the top, both of a pair. Stops at the first foreign one.
 static void read_routes(struct tnd_engine *e, struct tnd_job *job)
 {
@@ -34,8 +55,7 @@ static void read_routes(struct tnd_engine *e, struct tnd_job *job)
         struct tnd_span item, text;
         while (tnd_name_addr_next(m->data, &at, end, &item, &text)) {
             struct tnd_uri uri;
-            if (!tnd_uri_parse(m->data, text, &uri) ||
-                !tnd_policy_is_ours(e->policy, m->data, &uri)) {
+            if (!tnd_uri_parse(m->data, text, &uri) || !route_is_ours(e, m, &uri)) {
                 job->more_routes = true;
                 job->strict_out = !uri.lr;
                 job->next_uri = text;
@@ -47,16 +67,43 @@ static void read_routes(struct tnd_engine *e, struct tnd_job *job)
     }
 }
 
+// RFC 3261 16.4: a maddr that is ours has brought the request here; it goes, and the port and
+// transport that belong to it, as if they had not been there.
+static struct tnd_uri request_uri(const struct tnd_job *job)
+{
+    struct tnd_uri uri = job->msg.ruri;
+
+    if (!job->own_maddr)
+        return uri;
+    uri.maddr = (struct tnd_span){0, 0};
+    uri.transport = TND_TRANSPORT_NONE;
+    uri.port = 0;
+    return uri;
+}
+
+static void read_request_uri(struct tnd_engine *e, struct tnd_job *job)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+
+    job->own_maddr = maddr_is_ours(e, m, &m->ruri);
+    if (job->own_maddr) {
+        struct tnd_uri uri = request_uri(job);
+        job->own_uri = tnd_policy_is_ours(e->policy, m->data, &uri);
+    } else {
+        job->own_uri = m->ruri.whole.len && tnd_policy_is_ours(e->policy, m->data, &m->ruri);
+    }
+}
+
 // RFC 3261 16.4: a strict router in front of us has put our Record-Route into the
-// Request-URI and the real one at the end of Route.
+// Request-URI and the real one at the end of Route. The token says that it is ours; what such
+// a router made of `lr` does not matter.
 static void read_strict_uri(struct tnd_engine *e, struct tnd_job *job)
 {
     const struct tnd_sip_msg *m = &job->msg;
     struct tnd_token popped = job->token;
     uint8_t before = job->token_state;
 
-    job->own_uri = m->ruri.whole.len && tnd_policy_is_ours(e->policy, m->data, &m->ruri);
-    if (!job->own_uri || !m->ruri.lr || read_token(e, job, &m->ruri) != TND_TOKEN_GOOD)
+    if (!job->own_uri || read_token(e, job, &m->ruri) != TND_TOKEN_GOOD)
         return;
     job->strict_in = job->more_routes;
     if (before == TND_TOKEN_GOOD) // those of Route come after it
@@ -82,7 +129,7 @@ static uint16_t check_as_request_uri(const struct tnd_sip_msg *m, struct tnd_spa
 
     if (!tnd_uri_parse(m->data, text, &uri) || uri.headers.off)
         return 400;
-    return uri.scheme == TND_SCHEME_SIP || uri.scheme == TND_SCHEME_SIPS ? 0 : 416;
+    return uri.scheme == TND_SCHEME_OTHER ? 416 : 0;
 }
 
 // A strict router before or behind us has a URI of Route become the Request-URI (RFC 3261 16.4,
@@ -346,7 +393,7 @@ static bool next_uri(struct tnd_job *job, struct tnd_uri *uri)
 
     if (job->more_routes)
         return tnd_uri_parse(m->data, job->next_uri, uri);
-    *uri = m->ruri;
+    *uri = request_uri(job);
     job->next_uri = m->ruri.whole;
     return true;
 }
@@ -366,7 +413,7 @@ static void go_direct(struct tnd_engine *e, struct tnd_job *job, struct tnd_str 
     }
     if (takes_flow(e, job, &uri) && go_by_flow(e, job))
         return;
-    if (uri.scheme == TND_SCHEME_TEL && !job->more_routes)
+    if (uri.scheme == TND_SCHEME_TEL)
         tnd__answer(e, job, 404); // understood, so no 416; but a number is no place (21.4.5)
     else if (!tnd_next_hop_of_uri(m->data, &uri, trunk_name, &job->own_hop))
         tnd__answer(e, job, 400);
@@ -499,6 +546,7 @@ static void examine(struct tnd_engine *e, struct tnd_job *job)
         return;
     }
     read_routes(e, job);
+    read_request_uri(e, job);
     read_strict_uri(e, job);
     if (!admit(e, job))
         return;

@@ -379,6 +379,53 @@ static void strict_before_us(void **state)
     assert_string_equal(header(&r.out[0], "Route", 0), "<sip:bob@203.0.113.9:5070>");
 }
 
+// What a strict router may have made of our URI, and what it hands on.
+static void strict_forms(void **state)
+{
+    struct call c = set_up(ACCESS_SRC, WAN4, "strict-forms");
+    const char *us = own_uri(&c, 0);
+    const char *const forms[] = {us, replaced(us, ";lr", ""), replaced(us, ";lr", ";lr=true"),
+                                 replaced(us, ";lr", ";LR;x=y"),
+                                 replaced(us, "@198.51.100.1:5060", "@198.51.100.1")};
+
+    (void)state;
+    c.to_callee = "Route: \"Bob, <b>\" <sip:bob@203.0.113.9:5070>;p=1\r\n";
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        from_caller(&c, "BYE", forms[i]);
+        assert_forward(r);
+        assert_dst(r.out[0], "203.0.113.9:5070");
+        assert_string_equal(start_line(&r.out[0]), "BYE sip:bob@203.0.113.9:5070 SIP/2.0");
+        assert_int_equal(header_count(&r.out[0], "Route"), 0);
+    }
+    // One value a line, and the last of them is not the next hop.
+    c.to_callee = "Route: <sip:203.0.113.8;lr>\r\nX: 1\r\nRoute: <sip:203.0.113.7;lr>\r\n"
+                  "Route: <sip:a?b@203.0.113.9>\r\n";
+    from_caller(&c, "BYE", us);
+    assert_dst(r.out[0], "203.0.113.8:5060");
+    assert_string_equal(start_line(&r.out[0]), "BYE sip:a?b@203.0.113.9 SIP/2.0");
+    assert_int_equal(header_count(&r.out[0], "Route"), 2);
+    c.to_callee = "Route: <sip:203.0.113.8;lr>, <tel:+49-30>\r\n";
+    from_caller(&c, "BYE", us);
+    assert_string_equal(start_line(&r.out[0]), "BYE tel:+49-30 SIP/2.0");
+    c.to_callee = "Route: <sip:203.0.113.8;lr>\r\nRoute: <sip:a?b@203.0.113.9>\r\n";
+    // Repeated, cancelled and acknowledged the same way (rule 14).
+    struct request again = {.uri = us,
+                            .call_id = c.call_id,
+                            .to = "<sip:+4930123@edge.example>;tag=callee",
+                            .more = c.to_callee,
+                            .via = "SIP/2.0/UDP 100.64.1.9;branch=z9hG4bKstrict"};
+    run(h, c.caller_src, WAN4, make_request(&again), &r);
+    for (int i = 0; i < 3; i++) {
+        again.method = ((const char *[]){"INVITE", "CANCEL", "ACK"})[i];
+        run(h, c.caller_src, WAN4, make_request(&again), &r2);
+        assert_forward(r2);
+        assert_true(tnd_addr_eq(&r2.out[0].dst, &r.out[0].dst));
+        assert_string_equal(branch_of(&r2.out[0]), branch_of(&r.out[0]));
+        assert_string_equal(start_line(&r2.out[0]),
+                            text_of("%s sip:a?b@203.0.113.9 SIP/2.0", again.method));
+    }
+}
+
 static void strict_before_a_pair(void **state)
 {
     struct call c = set_up(PBX_SRC, LAN4, "strict-pair");
@@ -425,7 +472,8 @@ static void strict_uri_must_be_one(void **state)
         {"<sip:bob@203.0.113.9?Subject=x>", 400}, // 19.1.1: no headers in a Request-URI
         {"<sip:203.0.113.8;lr>, <sip:bob@203.0.113.9?Subject=x>", 400},
         {"<sip:203.0.113.8;lr>, <sip:%@203.0.113.9>", 400},
-        {"<sip:203.0.113.8;lr>, <tel:+4930123>", 416},               // 16.3 check 2
+        {"<sip:203.0.113.8;lr>, <urn:service:sos>", 416},            // 16.3 check 2
+        {"<tel:+4930123>", 404},                                     // a number is no next hop
         {"<sip:203.0.113.8?Subject=x>, <sip:bob@203.0.113.9>", 400}, // 16.6 step 6
     };
 
@@ -454,6 +502,7 @@ int main(void)
         CASE(rule8_spoofed_tokens),
         CASE(rule9_pairs),
         CASE(strict_before_us),
+        CASE(strict_forms),
         CASE(strict_before_a_pair),
         CASE(strict_behind_us),
         CASE(strict_uri_must_be_one),

@@ -380,6 +380,90 @@ static void rule4_request_uri_route(void **state)
     assert_dst(r.out[0], "198.18.5.7:5060");
 }
 
+// RFC 3261 16.4: a maddr of ours, with the port and transport it came by, ends here.
+static void rule4_own_maddr(void **state)
+{
+    static const struct {
+        const char *uri, *want, *dst;
+    } cases[] = {
+        // To the Request-URI: where it would go without them.
+        {"sip:x@198.18.5.6;maddr=198.51.100.1", "sip:x@198.18.5.6", "198.18.5.6:5060"},
+        {"sip:x@198.18.5.6:5060;maddr=192.0.2.10", "sip:x@198.18.5.6:5060", "198.18.5.6:5060"},
+        {"sip:x@198.18.5.6:5080;maddr=192.0.2.10;q=1", "sip:x@198.18.5.6;q=1", "198.18.5.6:5060"},
+        {"sip:x@198.18.5.6;a;maddr=Edge.Example;b", "sip:x@198.18.5.6;a;b", "198.18.5.6:5060"},
+        {"sip:x@198.18.5.6;transport=udp;%6dAddr=10.0.0.1", "sip:x@198.18.5.6;transport=udp",
+         "198.18.5.6:5060"},
+        {"sip:x@198.18.5.6;maddr=[2001:db8:2::10];z", "sip:x@198.18.5.6;z", "198.18.5.6:5060"},
+        // Another's, another port, another transport: its own way, and whole.
+        {"sip:x@198.18.5.6;maddr=198.18.5.7", "sip:x@198.18.5.6;maddr=198.18.5.7",
+         "198.18.5.7:5060"},
+        {"sip:x@198.18.5.6:5099;maddr=198.18.5.7", "sip:x@198.18.5.6:5099;maddr=198.18.5.7",
+         "198.18.5.7:5099"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run(h, NARROW_SRC, WAN4,
+            make_request(&(struct request){.uri = cases[i].uri, .via = new_via()}), &r);
+        assert_forward(r);
+        assert_string_equal(start_line(&r.out[0]), text_of("INVITE %s SIP/2.0", cases[i].want));
+        assert_dst(r.out[0], cases[i].dst);
+    }
+    // Nobody is left but ourselves.
+    run(h, NARROW_SRC, WAN4,
+        make_request(
+            &(struct request){.uri = "sip:x@edge.example;maddr=198.51.100.1", .via = new_via()}),
+        &r);
+    assert_answer(r, 404);
+    // By the rules to a trunk: not ours, but for its maddr; and ours in both.
+    run(h, CARRIER_SRC, WAN4,
+        make_request(&(struct request){.uri = "sip:x@other.example:5080;maddr=192.0.2.10;k=v",
+                                       .via = new_via()}),
+        &r);
+    assert_string_equal(start_line(&r.out[0]), "INVITE sip:x@other.example;k=v SIP/2.0");
+    run(h, PBX_SRC, LAN4,
+        make_request(&(struct request){.uri = "sip:+49@edge.example:5080;maddr=10.0.0.1:5060;k=v",
+                                       .via = new_via()}),
+        &r);
+    assert_answer(r, 400); // a maddr has no port
+    run(h, PBX_SRC, LAN4,
+        make_request(
+            &(struct request){.uri = "sip:+49@edge.example;maddr=10.0.0.1;k=v", .via = new_via()}),
+        &r);
+    assert_string_equal(start_line(&r.out[0]), "INVITE sip:+49@sip.carrier.example;k=v SIP/2.0");
+    // TLS it did not come by.
+    run(h, CARRIER_SRC, WAN4,
+        make_request(
+            &(struct request){.uri = "sips:x@other.example;maddr=192.0.2.10", .via = new_via()}),
+        &r);
+    assert_string_equal(start_line(&r.out[0]),
+                        "INVITE sips:x@other.example;maddr=192.0.2.10 SIP/2.0");
+}
+
+// RFC 3261 16.4: so does a Route that names us by its maddr; not one that leads elsewhere.
+static void rule3_route_by_maddr(void **state)
+{
+    static const struct {
+        const char *route;
+        unsigned left;
+    } cases[] = {
+        {"Route: <sip:other.example;maddr=10.0.0.1;lr>\r\n", 0},
+        {"Route: <sip:other.example:5060;maddr=edge.example;lr>, <sip:10.0.0.1;lr>\r\n", 0},
+        {"Route: <sip:10.0.0.1;maddr=198.18.0.1;lr>\r\n", 1},
+        {"Route: <sip:other.example:5061;maddr=10.0.0.1;lr>\r\n", 1},
+        {"Route: <sip:other.example;maddr=10.0.0.1;transport=tcp;lr>\r\n", 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run(h, PBX_SRC, LAN4,
+            make_request(&(struct request){.more = cases[i].route, .via = new_via()}), &r);
+        assert_forward(r);
+        assert_int_equal(r.to_trunk, CARRIER);
+        assert_int_equal(header_count(&r.out[0], "Route"), cases[i].left);
+    }
+}
+
 // ---- 5: loops -------------------------------------------------------------------------------
 
 // The request that left, as its next hop sends it back: one Via more.
@@ -465,6 +549,8 @@ int main(void)
         CASE(rule4_number_without_next_hop),
         CASE(rule4_own_uri_becomes_the_trunks),
         CASE(rule4_request_uri_route),
+        CASE(rule4_own_maddr),
+        CASE(rule3_route_by_maddr),
         CASE(rule5_second_return_is_a_loop),
         CASE(rule5_spiral_by_another_trunk),
         CASE(rule5_spiral_keeps_the_branch),
