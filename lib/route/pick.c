@@ -2,79 +2,119 @@
 
 #include "route/pick_kernel.h"
 
-// Chosen once, before main; the bits are the same whichever it is.
-static tnd__pick_kernel pick_min = tnd__pick_scalar;
+#define BURST 32U // picks whose keys are made together; a multiple of 8
 
-__attribute__((constructor)) static void choose_kernel(void)
-{
+static const struct tnd__pick_kernel *kernel = &tnd__pick_scalar;
+
+static const struct tnd__pick_kernel *const kernels[TND_ISA_COUNT] = {
+    [TND_ISA_SCALAR] = &tnd__pick_scalar,
 #ifdef __x86_64__
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("fma"))
-        pick_min = tnd__pick_fma;
+    [TND_ISA_AVX2] = &tnd__pick_avx2,
+    [TND_ISA_AVX512] = &tnd__pick_avx512,
 #endif
+};
+
+static void use(enum tnd_isa isa)
+{
+    kernel = kernels[isa];
 }
 
-float tnd_pick_score(uint32_t n24, float rcp_weight)
+__attribute__((constructor)) static void enter(void)
 {
-    return tnd__score_scalar(n24, rcp_weight);
+    static struct tnd_isa_family family = {.use = use};
+
+    tnd_isa_register(&family);
+}
+
+const struct tnd__pick_kernel *tnd__pick_kernel_of(enum tnd_isa isa)
+{
+    return tnd_isa_here(isa) ? kernels[isa] : NULL;
 }
 
 // With equal weights the smallest score is the largest draw: no logarithm. Targets lie in
-// order of family rank, so the first live one tells which rank serves.
-static uint32_t pick_address(const struct tnd_target_set *s, const struct tnd_hash_key *secret,
-                             uint64_t call_key, uint16_t record)
+// order of family rank, so the first live one tells which rank serves. The complement of the
+// index makes ties go to the lower one.
+static uint32_t pick_address(const struct tnd_target_set *s, uint64_t key, uint16_t record)
 {
-    uint64_t pick_key = tnd__pick_key(secret, TND_DOMAIN_ADDRESS, call_key);
     const struct tnd_record *r = &tnd_set_records(s)[record];
-    const struct tnd_target *targets = tnd_set_targets(s);
-    uint32_t winner = TND_NO_TARGET, best = 0;
+    const struct tnd_target *t = tnd_set_targets(s) + r->first, *end = t + r->n;
+    uint64_t best = 0;
+    uint8_t rank;
 
-    for (uint32_t i = r->first; i < (uint32_t)r->first + r->n; i++) {
-        uint32_t draw;
+    while (!(t->flags & TND_TARGET_LIVE))
+        t++;
+    rank = t->family_rank;
+    for (uint32_t i = (uint32_t)(t - tnd_set_targets(s)); t < end; t++, i++) {
+        bool serves = t->flags & TND_TARGET_LIVE && t->family_rank == rank;
+        uint64_t draw = (uint64_t)tnd__pick_draw(key ^ TND__KEY_ADDRESS, t->id) << 32 | ~i;
 
-        if (!(targets[i].flags & TND_TARGET_LIVE))
-            continue;
-        if (winner != TND_NO_TARGET && targets[i].family_rank != targets[winner].family_rank)
-            break;
-        draw = tnd__pick_draw(pick_key, targets[i].id);
-        if (winner == TND_NO_TARGET || draw > best) {
-            winner = i;
-            best = draw;
-        }
+        best = serves && draw > best ? draw : best;
     }
-    return winner;
+    return ~(uint32_t)best;
 }
 
-uint32_t tnd_pick(const struct tnd_target_set *s, const struct tnd_hash_key *secret,
-                  uint64_t call_key)
-{
-    struct tnd_lanes lanes;
-    const struct tnd_tier *tier;
-    uint32_t n, first, i = 0;
+// What is left to decide of a burst, after the sets that leave no choice.
+struct choices {
+    uint32_t n;
+    uint32_t of[BURST]; // positions in the burst
+    struct tnd__draw draws[BURST];
+    uint64_t call_keys[BURST], keys[BURST];
+    uint32_t winners[BURST];
+};
 
-    if (s->best >= s->n_tiers)
-        return TND_NO_TARGET;
-    tier = &s->tiers[s->best];
-    first = tier->first; // with no live record of the first draw the last resorts begin here
-    n = tier->n_live ? tier->n_live : tier->n_zero_live;
-    lanes = tnd_set_lanes(s);
-    if (n > 1) {
-        uint64_t pick_key = tnd__pick_key(secret, TND_DOMAIN_RECORD, call_key);
-        i = pick_min(pick_key, lanes.ids + first, lanes.rcp_weights + first, n);
+static void make_keys(struct choices *c, const struct tnd_hash_key *secret)
+{
+    for (uint32_t i = c->n; i % 8 != 0; i++)
+        c->call_keys[i] = 0;
+    kernel->keys(secret, c->call_keys, (c->n + 7) & ~7U, c->keys);
+}
+
+static void pick_some(const struct tnd_target_set *const sets[], const struct tnd_hash_key *secret,
+                      const uint64_t call_keys[], uint32_t n, uint32_t out[])
+{
+    struct choices c;
+
+    c.n = 0;
+    for (uint32_t i = 0; i < n; i++)
+        __builtin_prefetch(tnd_set_draw(sets[i]));
+    for (uint32_t i = 0; i < n; i++) {
+        const struct tnd_target_set *s = sets[i];
+        const void *lanes = tnd_set_draw(s);
+
+        out[i] = s->draw_n == 1 ? tnd_lanes_at(lanes, 1).lanes[0].only : TND_LANE_MANY;
+        if (out[i] != TND_LANE_MANY)
+            continue;
+        out[i] = TND_NO_TARGET;
+        c.of[c.n] = i;
+        c.call_keys[c.n] = call_keys[i];
+        c.draws[c.n] = (struct tnd__draw){lanes, s->draw_n};
+        c.n += s->draw_n > 0;
     }
-    i += first;
-    if (lanes.lanes[i].only != TND_LANE_MANY)
-        return lanes.lanes[i].only;
-    return pick_address(s, secret, call_key, lanes.lanes[i].record);
+    make_keys(&c, secret);
+    kernel->draw(c.keys, c.draws, c.n, c.winners);
+    for (uint32_t k = 0; k < c.n; k++) {
+        struct tnd_lane lane = tnd_lanes_at(c.draws[k].lanes, c.draws[k].n).lanes[c.winners[k]];
+
+        out[c.of[k]] = lane.only != TND_LANE_MANY
+                           ? lane.only
+                           : pick_address(sets[c.of[k]], c.keys[k], lane.record);
+    }
 }
 
 void tnd_pick_burst(const struct tnd_target_set *const sets[], const struct tnd_hash_key *secret,
                     const uint64_t call_keys[], uint32_t n, uint32_t out[])
 {
-    for (uint32_t i = 0; i < n; i++)
-        __builtin_prefetch((const char *)sets[i] + sets[i]->lanes_off);
-    for (uint32_t i = 0; i < n; i++)
-        out[i] = tnd_pick(sets[i], secret, call_keys[i]);
+    for (uint32_t i = 0; i < n; i += BURST)
+        pick_some(sets + i, secret, call_keys + i, n - i < BURST ? n - i : BURST, out + i);
+}
+
+uint32_t tnd_pick(const struct tnd_target_set *s, const struct tnd_hash_key *secret,
+                  uint64_t call_key)
+{
+    uint32_t out;
+
+    pick_some(&s, secret, &call_key, 1, &out);
+    return out;
 }
 
 // ---- Failover order -----------------------------------------------------------------------
@@ -100,10 +140,9 @@ static void rank(struct ranking *k, uint32_t key, uint32_t index)
 }
 
 // Live addresses of one record: by family rank, then by draw.
-static uint32_t order_addresses(const struct tnd_target_set *s, const struct tnd_hash_key *secret,
-                                uint64_t call_key, uint16_t record, uint32_t out[], uint32_t max)
+static uint32_t order_addresses(const struct tnd_target_set *s, uint64_t key, uint16_t record,
+                                uint32_t out[], uint32_t max)
 {
-    uint64_t pick_key = tnd__pick_key(secret, TND_DOMAIN_ADDRESS, call_key);
     const struct tnd_record *r = &tnd_set_records(s)[record];
     const struct tnd_target *t = tnd_set_targets(s);
     struct ranking k;
@@ -114,33 +153,33 @@ static uint32_t order_addresses(const struct tnd_target_set *s, const struct tnd
         if (t[i].flags & TND_TARGET_LIVE)
             rank(&k,
                  (uint32_t)t[i].family_rank << TND__DRAW_BITS |
-                     (~tnd__pick_draw(pick_key, t[i].id) & ((1U << TND__DRAW_BITS) - 1)),
+                     (~tnd__pick_draw(key ^ TND__KEY_ADDRESS, t[i].id) &
+                      ((1U << TND__DRAW_BITS) - 1)),
                  i);
     for (uint32_t i = 0; i < k.n; i++)
         out[i] = (uint32_t)k.entries[i];
     return k.n;
 }
 
-// The n lanes at `first`, in order of score. Scores are positive, so their bits sort alike.
-static uint32_t order_lanes(const struct tnd_target_set *s, const struct tnd_hash_key *secret,
-                            uint64_t call_key, uint32_t first, uint32_t n, uint32_t out[],
-                            uint32_t max)
+// The n lanes at `p`, in order of score. Scores are positive, so their bits sort alike.
+static uint32_t order_lanes(const struct tnd_target_set *s, uint64_t key, const void *p, uint32_t n,
+                            uint32_t out[], uint32_t max)
 {
-    uint64_t pick_key = tnd__pick_key(secret, TND_DOMAIN_RECORD, call_key);
-    struct tnd_lanes lanes = tnd_set_lanes(s);
+    struct tnd_lanes lanes = tnd_lanes_at(p, n);
     struct ranking k;
     uint32_t written = 0;
 
     k.n = 0;
     k.max = max < n ? max : n; // a live record has one target at least
-    for (uint32_t i = first; i < first + n; i++) {
-        float score = tnd_pick_score(tnd__pick_draw(pick_key, lanes.ids[i]), lanes.rcp_weights[i]);
-        uint32_t bits;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t draw = tnd__pick_draw(key, tnd_lane_id(&lanes, i)), bits;
+        float score = tnd_pick_score(draw, lanes.rcp_weights[i]);
+
         memcpy(&bits, &score, sizeof bits);
         rank(&k, bits, i);
     }
     for (uint32_t i = 0; i < k.n && written < max; i++)
-        written += order_addresses(s, secret, call_key, lanes.lanes[(uint32_t)k.entries[i]].record,
+        written += order_addresses(s, key, lanes.lanes[(uint32_t)k.entries[i]].record,
                                    out + written, max - written);
     return written;
 }
@@ -148,15 +187,17 @@ static uint32_t order_lanes(const struct tnd_target_set *s, const struct tnd_has
 uint32_t tnd_pick_order(const struct tnd_target_set *s, const struct tnd_hash_key *secret,
                         uint64_t call_key, uint32_t out[], uint32_t max)
 {
+    uint64_t key = tnd__pick_key(secret, call_key);
+    const char *lanes = (const char *)s + s->lanes_off;
     uint32_t n = 0;
 
     for (uint16_t i = 0; i < s->n_tiers; i++) {
         const struct tnd_tier *tier = &s->tiers[i];
-        uint32_t first = tier->first;
 
-        n += order_lanes(s, secret, call_key, first, tier->n_live, out + n, max - n);
-        first += tier->n_live;
-        n += order_lanes(s, secret, call_key, first, tier->n_zero_live, out + n, max - n);
+        n += order_lanes(s, key, lanes, tier->n_live, out + n, max - n);
+        lanes += tnd_lanes_size(tier->n_live);
+        n += order_lanes(s, key, lanes, tier->n_zero_live, out + n, max - n);
+        lanes += tnd_lanes_size(tier->n_zero_live);
     }
     return n;
 }

@@ -8,11 +8,15 @@
 // s4.4); a target that leaves moves only its own calls. Then the same among the record's
 // live addresses with equal weights.
 //
+// Kernels (util/isa.h) do several records, and the keys of several calls, at a time; all choose
+// alike. How hash and score are made: pick_kernel.h.
+//
 // Threads:  pure. Lifetime: see target_set.h.
 // Cost:     bench `pick.N`.
 #pragma once
 
 #include "route/target_set.h"
+#include "util/isa.h"
 
 // Pick one target.
 // key:     tnd_derive is applied inside, in the record and address domains.

@@ -1,50 +1,89 @@
 // Private to lib/route: the arithmetic of the pick, and the seam where its kernels come in.
 //
-// A kernel scores n records for one call and returns the position of the smallest score;
-// the first of equals wins. All kernels give the same score bits for all 2^24 draws and
-// every weight, so that nodes with different CPUs choose alike: files with a kernel are built with
-// -ffp-contract=off, without fast-math, and say fmaf where they mean it.
+// The draw. One SipHash a pick makes the call's own key K of secret and call key; the draw of a
+// record is K mixed with the record's id by three 32-bit multiplications, which any SIMD has.
+//   - Nobody aims: K is the output of a pseudorandom function of a secret, new for each call
+//     key. Whoever chooses Call-IDs, or names hosts in DNS, picks inputs of a function whose key
+//     never repeats and which he never sees; so the mix need not resist attack, only be even.
+//   - Each draw is even exactly: for any id and k0 it is a bijection of k1.
+//   - Draws of different ids are as good as independent: the first half spreads k0 differently
+//     for each low word, so that the second half starts at unrelated points. See
+//     tests/model/model_pick.c for what that is held to. Two ids with equal low words keep one of
+//     the two safeguards; 64 bits of id and not 32 because equal draws for every call would starve
+//     one of the two.
 //
-// One SipHash a pick makes the call's own key of secret, domain and call key; a record's draw
-// is that key mixed with its id. The key stays secret, so no caller can aim its calls, and a
-// record costs two multiplications instead of a SipHash (which was 22 ns of every one of them).
+// The score. All kernels give the same bits for all 2^24 draws and every weight, so that nodes
+// with different CPUs choose alike: files with a kernel are built with -ffp-contract=off, without
+// fast-math, and say fma where they mean it. The scalar kernel is the definition.
 //
-// Threads: pure.
+// Threads: pure. The kernel in use is set by tnd_isa_select.
 #pragma once
 
 #include "route/pick.h"
 
 #define TND__DRAW_BITS 24
 
-static inline uint64_t tnd__pick_key(const struct tnd_hash_key *secret, enum tnd_hash_domain domain,
-                                     uint64_t call_key)
+// Multipliers: the first two are of Chris Wellons's search for 32-bit bijections of least bias,
+// the third is the prime next to 2^32 over the golden ratio.
+#define TND__MIX_1 0x7feb352dU
+#define TND__MIX_2 0x846ca68bU
+#define TND__MIX_3 0x9e3779b1U
+
+// A key for the addresses of the record: other inputs than any record's, so other draws.
+#define TND__KEY_ADDRESS 0x61646472d1b54a33ULL
+
+static inline uint64_t tnd__pick_key(const struct tnd_hash_key *secret, uint64_t call_key)
 {
-    return tnd_derive(secret, domain, call_key, 0);
+    return tnd_derive(secret, TND_DOMAIN_RECORD, call_key, 0);
 }
 
-// The draw of one id. Shifts and multiplications are bijections (the mixer of Jon Maiga's
-// "mx2" search), so that draws of different ids are as good as independent: see model_pick.
 static inline uint32_t tnd__pick_draw(uint64_t key, uint64_t id)
 {
-    uint64_t x = key ^ id;
+    uint32_t x = (uint32_t)key ^ (uint32_t)id;
 
-    x = (x ^ x >> 32) * 0xe9846af9b1a615dULL;
-    x = (x ^ x >> 32) * 0xe9846af9b1a615dULL;
-    return (uint32_t)(x >> (64 - TND__DRAW_BITS));
+    x = (x ^ x >> 16) * TND__MIX_1;
+    x = (x ^ x >> 15) + ((uint32_t)(key >> 32) ^ (uint32_t)(id >> 32));
+    x = (x ^ x >> 16) * TND__MIX_2;
+    x = (x ^ x >> 15) * TND__MIX_3;
+    return x >> (32 - TND__DRAW_BITS);
 }
 
-// n >= 1; all rcp_weights positive.
-typedef uint32_t (*tnd__pick_kernel)(uint64_t key, const uint64_t ids[], const float rcp_weights[],
-                                     uint32_t n);
+// -log2(u) = -log2(1 + f) - e with 1 + f in [sqrt(1/2), sqrt(2)), and log2(1 + f) = f * P(f):
+// minimax of the relative error, 4.4e-8. What decides lies at f -> 0-, and there the factor f
+// keeps the error relative; a polynomial that is only absolutely exact starves light records
+// (see test_pick.c). Coefficients of P, the highest power first.
+#define TND__LOG2_TERMS 9
+#define TND__LOG2_P                                                                       \
+    {                                                                                     \
+        0x1.01b6dcp-3F, -0x1.a87d0cp-3F, 0x1.b9c91ap-3F, -0x1.e95be6p-3F, 0x1.26d384p-2F, \
+            -0x1.715c4ep-2F, 0x1.ec73d6p-2F, -0x1.715470p-1F, 0x1.715476p+0F              \
+    }
 
-uint32_t tnd__pick_scalar(uint64_t key, const uint64_t ids[], const float rcp_weights[],
-                          uint32_t n);
-float tnd__score_scalar(uint32_t n24, float rcp_weight);
-float tnd__bound_scalar(uint32_t n24, float rcp_weight);
+// A lower bound of the score: -log2(u) >= (1 - u) * log2(e), less a margin for rounding, with
+// 1 - u in units of 2^-25. A record whose bound has lost needs no logarithm.
+#define TND__BOUND (0x1.71540p+0F / (float)(1 << 25))
 
-#ifdef __x86_64__
-// The same file built for CPUs with FMA, where fmaf is an instruction and not a call.
-uint32_t tnd__pick_fma(uint64_t key, const uint64_t ids[], const float rcp_weights[], uint32_t n);
-float tnd__score_fma(uint32_t n24, float rcp_weight);
-float tnd__bound_fma(uint32_t n24, float rcp_weight);
-#endif
+// One choice among lanes.
+struct tnd__draw {
+    const void *lanes; // see tnd_lanes_at
+    uint32_t n;        // >= 1
+};
+
+struct tnd__pick_kernel {
+    // keys[i] = tnd__pick_key(secret, call_keys[i]). n: a multiple of 8.
+    void (*keys)(const struct tnd_hash_key *secret, const uint64_t call_keys[], uint32_t n,
+                 uint64_t keys[]);
+    // winners[i]: the position of the smallest score among the lanes of draws[i], the first of
+    // equals.
+    void (*draw)(const uint64_t keys[], const struct tnd__draw draws[], uint32_t n,
+                 uint32_t winners[]);
+    // The scores of draws of TND__DRAW_BITS, one by one: for comparing. n: a multiple of 16.
+    void (*scores)(const uint32_t n24[], const float rcp_weights[], uint32_t n, float scores[]);
+};
+
+extern const struct tnd__pick_kernel tnd__pick_scalar, tnd__pick_avx2, tnd__pick_avx512;
+
+float tnd__pick_bound(uint32_t n24, float rcp_weight);
+
+// The kernel of a level, or NULL when this processor does not run it. For comparing.
+const struct tnd__pick_kernel *tnd__pick_kernel_of(enum tnd_isa isa);

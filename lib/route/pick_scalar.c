@@ -1,32 +1,21 @@
-// The reference kernel. Built once for any CPU and once for CPUs with FMA, under the names
-// that TND_KERNEL completes; always with -ffp-contract=off (see pick_kernel.h).
+// The reference kernel: what a pick is. Built with -ffp-contract=off (see pick_kernel.h).
 #include <math.h>
 
 #include "route/pick_kernel.h"
 
-#define JOIN_(a, b) a##b
-#define JOIN(a, b)  JOIN_(a, b)
-
-// log2(1 + f) = f * P(f) on [sqrt(1/2) - 1, sqrt(2) - 1]: minimax of the relative error,
-// 4.4e-8. What decides lies at f -> 0-, and there the factor f keeps the error relative; a
-// polynomial that is only absolutely exact starves light records (see test_pick.c).
 static inline float log2_over_f(float f)
 {
-    float p = 0x1.01b6dcp-3F;
+    static const float terms[TND__LOG2_TERMS] = TND__LOG2_P;
+    float p = terms[0];
 
-    p = fmaf(p, f, -0x1.a87d0cp-3F);
-    p = fmaf(p, f, 0x1.b9c91ap-3F);
-    p = fmaf(p, f, -0x1.e95be6p-3F);
-    p = fmaf(p, f, 0x1.26d384p-2F);
-    p = fmaf(p, f, -0x1.715c4ep-2F);
-    p = fmaf(p, f, 0x1.ec73d6p-2F);
-    p = fmaf(p, f, -0x1.715470p-1F);
-    return fmaf(p, f, 0x1.715476p+0F);
+    for (unsigned i = 1; i < TND__LOG2_TERMS; i++)
+        p = fmaf(p, f, terms[i]);
+    return p;
 }
 
 // -log2(u) * rcp for u = (n + 1/2) / 2^24 = x / 2^25, x odd. With k so that x / 2^k lies in
 // [sqrt(1/2), sqrt(2)), f = (x - 2^k) / 2^k has at most 24 bits: u has 25 and is never formed.
-static inline float score(uint32_t n24, float rcp_weight)
+float tnd_pick_score(uint32_t n24, float rcp_weight)
 {
     uint32_t x = 2 * n24 + 1;
     int k = 31 - __builtin_clz(x);
@@ -37,37 +26,24 @@ static inline float score(uint32_t n24, float rcp_weight)
     return fmaf(-f, log2_over_f(f), (float)(25 - k)) * rcp_weight;
 }
 
-// A lower bound of score(): -log2(u) >= (1 - u) * log2(e), less a margin for rounding.
-// A record whose bound has lost needs no logarithm.
-static inline float bound(uint32_t n24, float rcp_weight)
+float tnd__pick_bound(uint32_t n24, float rcp_weight)
 {
-    return (float)((1 << 25) - (int32_t)(2 * n24 + 1)) * (0x1.71540p+0F / (float)(1 << 25)) *
-           rcp_weight;
+    return (float)((1 << 25) - (int32_t)(2 * n24 + 1)) * rcp_weight * TND__BOUND;
 }
 
-float JOIN(tnd__score_, TND_KERNEL)(uint32_t n24, float rcp_weight)
+static uint32_t draw_one(uint64_t key, const struct tnd__draw *d)
 {
-    return score(n24, rcp_weight);
-}
-
-float JOIN(tnd__bound_, TND_KERNEL)(uint32_t n24, float rcp_weight)
-{
-    return bound(n24, rcp_weight);
-}
-
-uint32_t JOIN(tnd__pick_, TND_KERNEL)(uint64_t key, const uint64_t ids[], const float rcp_weights[],
-                                      uint32_t n)
-{
+    struct tnd_lanes lanes = tnd_lanes_at(d->lanes, d->n);
     float best = HUGE_VALF;
     uint32_t winner = 0;
 
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t n24 = tnd__pick_draw(key, ids[i]);
+    for (uint32_t i = 0; i < d->n; i++) {
+        uint32_t n24 = tnd__pick_draw(key, tnd_lane_id(&lanes, i));
         float s;
 
-        if (bound(n24, rcp_weights[i]) >= best)
+        if (tnd__pick_bound(n24, lanes.rcp_weights[i]) >= best)
             continue;
-        s = score(n24, rcp_weights[i]);
+        s = tnd_pick_score(n24, lanes.rcp_weights[i]);
         if (s < best) {
             best = s;
             winner = i;
@@ -75,3 +51,25 @@ uint32_t JOIN(tnd__pick_, TND_KERNEL)(uint64_t key, const uint64_t ids[], const 
     }
     return winner;
 }
+
+static void draw(const uint64_t keys[], const struct tnd__draw draws[], uint32_t n,
+                 uint32_t winners[])
+{
+    for (uint32_t i = 0; i < n; i++)
+        winners[i] = draw_one(keys[i], &draws[i]);
+}
+
+static void keys(const struct tnd_hash_key *secret, const uint64_t call_keys[], uint32_t n,
+                 uint64_t out[])
+{
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = tnd__pick_key(secret, call_keys[i]);
+}
+
+static void scores(const uint32_t n24[], const float rcp_weights[], uint32_t n, float out[])
+{
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = tnd_pick_score(n24[i], rcp_weights[i]);
+}
+
+const struct tnd__pick_kernel tnd__pick_scalar = {.keys = keys, .draw = draw, .scores = scores};

@@ -79,8 +79,6 @@ static int compare_targets(const void *va, const void *vb)
 
 // ---- Layout -------------------------------------------------------------------------------
 
-#define LANE_BYTES (sizeof(uint64_t) + sizeof(float) + sizeof(struct tnd_lane))
-
 static size_t align_up(size_t n, size_t to)
 {
     return (n + to - 1) & ~(to - 1);
@@ -109,7 +107,7 @@ size_t tnd_set_size(const struct tnd_set_spec *spec)
                                  spec->n_records * sizeof(struct tnd_record) +
                                  targets * sizeof(struct tnd_target),
                              64) +
-                        spec->n_records * LANE_BYTES + hosts,
+                        spec->n_records * tnd_lanes_size(1) + hosts, // at most
                     64);
 }
 
@@ -290,26 +288,61 @@ static uint16_t only_target(const struct build *b, const struct tnd_record *r)
     return only;
 }
 
-static void fill_lanes(struct build *b, const struct tnd_tier *tier)
+// Lanes under construction: see tnd_lanes_at.
+struct lanes {
+    uint32_t *words;
+    uint32_t stride, n;
+};
+
+// Room for the lanes of n records at `off`, all padding yet.
+static struct lanes open_lanes(struct tnd_target_set *s, size_t off, uint32_t n)
+{
+    static const float never = __builtin_inff();
+    struct lanes l = {(uint32_t *)(void *)((char *)s + off), n ? tnd_lanes_stride(n) : 0, 0};
+
+    for (uint32_t i = 0; i < l.stride; i++)
+        memcpy(&l.words[2 * (size_t)l.stride + i], &never, sizeof never);
+    return l;
+}
+
+static void add_lane(struct lanes *l, const struct tnd_record *r, struct tnd_lane lane)
+{
+    uint32_t *at = &l->words[l->n++];
+
+    at[0] = (uint32_t)r->id;
+    at[l->stride] = (uint32_t)(r->id >> 32);
+    memcpy(&at[2 * (size_t)l->stride], &r->rcp_weight, sizeof r->rcp_weight);
+    memcpy(&at[3 * (size_t)l->stride], &lane, sizeof lane);
+}
+
+// Returns: where the next tier's lanes begin.
+static size_t fill_lanes(struct build *b, const struct tnd_tier *tier, size_t off)
 {
     struct zeros z = zeros_of(b->set, tier, b->records);
-    uint16_t draw = tier->first, resort = (uint16_t)(tier->first + tier->n_live);
-    char *p = (char *)b->set + b->set->lanes_off;
-    uint64_t *ids = (uint64_t *)(void *)p;
-    float *rcp = (float *)(void *)(p + 8 * (size_t)b->set->n_records);
-    struct tnd_lane *lanes = (struct tnd_lane *)(void *)(p + 12 * (size_t)b->set->n_records);
+    size_t resort_off = off + tnd_lanes_size(tier->n_live);
+    struct lanes draw = open_lanes(b->set, off, tier->n_live);
+    struct lanes resort = open_lanes(b->set, resort_off, tier->n_zero_live);
 
     for (uint16_t i = tier->first; i < tier->first + tier->n; i++) {
         const struct tnd_record *r = &b->records[i];
-        uint16_t at;
+        struct tnd_lane lane = {i, only_target(b, r)};
 
         if (r->n_live == 0 || r->rcp_weight <= 0)
             continue;
-        at = r->weight == 0 && z.resort ? resort++ : draw++;
-        ids[at] = r->id;
-        rcp[at] = r->rcp_weight;
-        lanes[at] = (struct tnd_lane){i, only_target(b, r)};
+        add_lane(r->weight == 0 && z.resort ? &resort : &draw, r, lane);
     }
+    return resort_off + tnd_lanes_size(tier->n_zero_live);
+}
+
+// The lanes of the best tier with anything live are what a pick draws from.
+static void choose_draw(struct tnd_target_set *s, const struct tnd_tier *tier, size_t off)
+{
+    if (s->draw_n > 0)
+        return;
+    s->draw_off = (uint32_t)off;
+    s->draw_n = tier->n_live ? tier->n_live : tier->n_zero_live;
+    if (s->draw_n == 0)
+        s->best++;
 }
 
 static uint32_t fill_hosts(struct build *b, uint32_t n, uint32_t off)
@@ -340,6 +373,7 @@ struct tnd_target_set *tnd_set_build(const struct tnd_set_spec *spec, uint64_t g
 {
     struct tnd_target_set *s = mem;
     struct build b;
+    size_t lanes;
 
     b.set = s;
     memset(mem, 0, tnd_set_size(spec));
@@ -351,17 +385,20 @@ struct tnd_target_set *tnd_set_build(const struct tnd_set_spec *spec, uint64_t g
     fill_records(&b, spec->n_records);
     s->lanes_off =
         (uint32_t)align_up((size_t)((char *)(b.targets + s->n_targets) - (char *)mem), 64);
+    lanes = s->lanes_off;
     for (uint16_t i = 0; i < s->n_tiers; i++) {
         weigh_tier(&b, &s->tiers[i]);
-        fill_lanes(&b, &s->tiers[i]);
+        choose_draw(s, &s->tiers[i], lanes);
+        lanes = fill_lanes(&b, &s->tiers[i], lanes);
     }
-    while (s->best < s->n_tiers && s->tiers[s->best].n_live + s->tiers[s->best].n_zero_live == 0)
-        s->best++;
-    s->size = fill_hosts(&b, spec->n_records, s->lanes_off + (uint32_t)(s->n_records * LANE_BYTES));
+    s->size = fill_hosts(&b, spec->n_records, (uint32_t)lanes);
     s->size = (uint32_t)align_up(s->size, 64);
     s->content = content_hash(s);
     return s;
 }
+
+#define ONE_LANES_OFF 128
+_Static_assert(ONE_LANES_OFF + 64 <= TND_SET_ONE_SIZE, "the one-target set fits");
 
 struct tnd_target_set *tnd_set_one(const struct tnd_addr *a, void *mem)
 {
@@ -369,7 +406,7 @@ struct tnd_target_set *tnd_set_one(const struct tnd_addr *a, void *mem)
     struct tnd_record *r;
     struct tnd_target *t;
     bool live = a->transport == TND_TRANSPORT_UDP;
-    char *lanes;
+    struct lanes lanes;
 
     memset(mem, 0, TND_SET_ONE_SIZE);
     s->size = TND_SET_ONE_SIZE;
@@ -383,16 +420,13 @@ struct tnd_target_set *tnd_set_one(const struct tnd_addr *a, void *mem)
     t->flags = live ? TND_TARGET_LIVE | TND_TARGET_USABLE : 0;
     *r = (struct tnd_record){.id = t->id, .rcp_weight = 1.0F, .weight = 1, .n = 1, .n_live = live};
     s->content = t->id;
-    s->lanes_off = 128;
-    r->host_off = s->lanes_off + (uint32_t)LANE_BYTES;
-    lanes = (char *)mem + s->lanes_off;
-    memcpy(lanes, &r->id, sizeof r->id);
-    memcpy(lanes + 8, &r->rcp_weight, sizeof r->rcp_weight);
-    memcpy(lanes + 12, &(struct tnd_lane){0, 0}, sizeof(struct tnd_lane));
+    s->lanes_off = s->draw_off = ONE_LANES_OFF;
+    s->draw_n = live;
+    r->host_off = ONE_LANES_OFF + (uint32_t)tnd_lanes_size(1);
+    lanes = open_lanes(s, ONE_LANES_OFF, 1);
+    add_lane(&lanes, r, (struct tnd_lane){0, 0});
     return s;
 }
-
-_Static_assert(128 + LANE_BYTES <= TND_SET_ONE_SIZE, "the one-target set fits");
 
 // ---- For people ---------------------------------------------------------------------------
 

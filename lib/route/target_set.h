@@ -11,7 +11,7 @@
 // once more in the lanes: live records only, as arrays that a SIMD kernel can load.
 //
 // Threads:  any reader; never writes. Lifetime: until the reader's next quiescent state.
-// Cost:     the pick among records of one address reads two cache lines up to three records.
+// Cost:     the pick among up to four records of one address reads two cache lines.
 #pragma once
 
 #include <stdbool.h>
@@ -107,7 +107,9 @@ struct tnd_target_set {
     uint8_t weight_zero;
     bool all_zero;      // some tier has nothing but weights 0: equal shares, drains nothing
     uint16_t best;      // first tier with anything live; n_tiers when there is none
-    uint32_t lanes_off; // from the start of the set; 64-byte aligned
+    uint16_t draw_n;    // lanes of its draw: its live records or its last resorts; 0: nothing live
+    uint32_t draw_off;  // where they are, from the start of the set; 64-byte aligned
+    uint32_t lanes_off; // the first lanes of all
     struct tnd_tier tiers[];
 };
 
@@ -116,8 +118,9 @@ _Static_assert(sizeof(struct tnd_record) == 32, "two to a cache line");
 _Static_assert(sizeof(struct tnd_target) == 32, "two to a cache line");
 _Static_assert(sizeof(struct tnd_target_set) == 40, "header and three tiers in one cache line");
 
-// What the pick reads of a tier: arrays of n_records each for the whole set. The tier's part
-// begins at its `first`: n_live records of the first draw, then n_zero_live last resorts.
+// What the pick reads: for each tier the lanes of its n_live records of the first draw, if any,
+// then those of its n_zero_live last resorts. Lanes are four arrays of tnd_lanes_stride, one
+// after the other, 64-byte aligned as a whole; up to four records are one cache line.
 struct tnd_lane {
     uint16_t record;
     uint16_t only; // its target when exactly one may be picked, else TND_LANE_MANY
@@ -126,10 +129,45 @@ struct tnd_lane {
 #define TND_LANE_MANY UINT16_MAX
 
 struct tnd_lanes {
-    const uint64_t *ids;
-    const float *rcp_weights;
+    const uint32_t *lo, *hi;  // halves of the records' ids; padded with 0
+    const float *rcp_weights; // padded with infinity, which never wins
     const struct tnd_lane *lanes;
 };
+
+_Static_assert(sizeof(struct tnd_lane) == 4, "as wide as the other three");
+
+// Above half of it, the number of lanes is a multiple of this: a kernel reads whole vectors.
+#define TND_LANES_ALIGN 16U
+
+static inline uint32_t tnd_lanes_stride(uint32_t n)
+{
+    if (n <= TND_LANES_ALIGN / 2)
+        return n <= TND_LANES_ALIGN / 4 ? TND_LANES_ALIGN / 4 : TND_LANES_ALIGN / 2;
+    return (n + TND_LANES_ALIGN - 1) & ~(TND_LANES_ALIGN - 1);
+}
+
+static inline size_t tnd_lanes_size(uint32_t n)
+{
+    return n ? 16 * (size_t)tnd_lanes_stride(n) : 0;
+}
+
+static inline struct tnd_lanes tnd_lanes_at(const void *p, uint32_t n)
+{
+    uint32_t stride = tnd_lanes_stride(n);
+    const uint32_t *lo = p;
+
+    return (struct tnd_lanes){
+        .lo = lo,
+        .hi = lo + stride,
+        .rcp_weights = (const float *)(const void *)(lo + 2 * (size_t)stride),
+        .lanes = (const struct tnd_lane *)(const void *)(lo + 3 * (size_t)stride),
+    };
+}
+
+static inline uint64_t tnd_lane_id(const struct tnd_lanes *l, uint32_t i)
+{
+    return l->lo[i] | (uint64_t)l->hi[i] << 32;
+}
 
 // Identity of a transport address: the same on every node and at every start. 48 bits, never 0.
 uint64_t tnd_target_id(const struct tnd_addr *a);
@@ -164,15 +202,10 @@ static inline const struct tnd_target *tnd_set_targets(const struct tnd_target_s
     return (const struct tnd_target *)(const void *)(tnd_set_records(s) + s->n_records);
 }
 
-static inline struct tnd_lanes tnd_set_lanes(const struct tnd_target_set *s)
+// The lanes of the draw.
+static inline const void *tnd_set_draw(const struct tnd_target_set *s)
 {
-    const char *p = (const char *)s + s->lanes_off;
-
-    return (struct tnd_lanes){
-        .ids = (const uint64_t *)(const void *)p,
-        .rcp_weights = (const float *)(const void *)(p + 8 * (size_t)s->n_records),
-        .lanes = (const struct tnd_lane *)(const void *)(p + 12 * (size_t)s->n_records),
-    };
+    return (const char *)s + s->draw_off;
 }
 
 static inline struct tnd_str tnd_set_host(const struct tnd_target_set *s,
