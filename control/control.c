@@ -144,10 +144,11 @@ static void on_policy_work(uv_timer_t *t)
 }
 
 // Lingering sources leave in their own time; a second early or late is nothing in a day.
-static void on_policy_tick(uv_timer_t *t)
+static void on_second(uv_timer_t *t)
 {
     struct tnd_control *c = t->data;
 
+    tnd_usage_tick(&c->usage, uv_hrtime() / 1000000);
     if (tnd_sources_expire(c->sources, uv_now(c->loop)))
         republish_policy(c);
 }
@@ -239,6 +240,8 @@ static bool take_wants(struct tnd_control *c, struct tnd_turn *turn)
                 ? TND_WEIGHT_ZERO_LAST_RESORT
                 : (enum tnd_weight_zero)c->config->trunks[want.trunk].weight_zero;
         void *user = want.trunk == TND_NO_TRUNK ? NULL : (void *)(uintptr_t)(want.trunk + 1u);
+        if (!user)
+            tnd_usage_came(&c->usage, uv_hrtime() / 1000000);
         follow(c, (struct tnd_str){want.name, want.len}, zero, user);
     }
     return false;
@@ -469,6 +472,11 @@ static int open_dataplane(struct tnd_control *c, struct tnd_error *err)
 
 // ---- Resolver -------------------------------------------------------------------------------
 
+static uint64_t last_used_ms(void *ctx, const char *name)
+{
+    return tnd_usage_last_ms(&((struct tnd_control *)ctx)->usage, name);
+}
+
 static int open_resolver(struct tnd_control *c, struct tnd_error *err)
 {
     const struct tnd_config_dns *d = &c->config->dns;
@@ -481,6 +489,7 @@ static int open_resolver(struct tnd_control *c, struct tnd_error *err)
     }
     o.ask.timeout_ms = d->timeout_ms;
     o.ask.tries = d->tries;
+    o.last_used_ms = last_used_ms;
     o.cb = on_resolved;
     o.user = c;
     c->resolver = tnd_resolver_new(c->loop, &o, err);
@@ -532,9 +541,9 @@ static int open_doorbell(struct tnd_control *c, struct tnd_error *err)
     c->doorbell_open = true;
     c->doorbell.data = c;
     uv_poll_start(&c->doorbell, UV_READABLE, on_doorbell);
-    uv_timer_init(c->loop, &c->policy_tick);
-    c->policy_tick.data = c;
-    uv_timer_start(&c->policy_tick, on_policy_tick, 1000, 1000);
+    uv_timer_init(c->loop, &c->second);
+    c->second.data = c;
+    uv_timer_start(&c->second, on_second, 1000, 1000);
     uv_timer_init(c->loop, &c->policy_work);
     c->policy_work.data = c;
     if (c->policy_job_version != tnd_sources_version(c->sources))
@@ -558,6 +567,7 @@ static int start(struct tnd_control *c, struct tnd_error *err)
     c->sources = tnd_sources_new(c->config);
     if (!c->table || !c->sources)
         return tnd_fail(err, TND_ENOMEM, "table: out of memory");
+    tnd_usage_init(&c->usage, c->table, &c->keys.digest, uv_hrtime() / 1000000);
     if ((rc = open_adjacencies(c, err)) < 0 || (rc = wait_for_kernel(c, err)) < 0 ||
         (rc = open_guards(c, err)) < 0 || (rc = open_names(c, err)) < 0 ||
         (rc = open_resolver(c, err)) < 0)
@@ -598,7 +608,7 @@ void tnd_control_close(struct tnd_control *c)
         tnd_dataplane_stop(c->dataplane);
     if (c->doorbell_open) {
         uv_close((uv_handle_t *)&c->doorbell, NULL);
-        uv_close((uv_handle_t *)&c->policy_tick, NULL);
+        uv_close((uv_handle_t *)&c->second, NULL);
         uv_close((uv_handle_t *)&c->policy_work, NULL);
     }
     if (c->resolver)

@@ -19,6 +19,7 @@
 #include "control/resolver.h"
 #include "control/sources.h"
 #include "control/turn.h"
+#include "control/usage.h"
 #include "dataplane/dataplane.h"
 #include "proxy/keys.h"
 
@@ -39,11 +40,12 @@ struct tnd_control {
     uint32_t conflicts_told;
     struct tnd_conflicts conflicts; // of the version that is published
     struct tnd_meter meter;
+    struct tnd_usage usage;
     struct tnd_ctl_server *ctl;
     struct tnd_guard **guards; // one per listener; NULL where no kernel is behind it
     uint16_t *interface_of;    // each listener's
     uv_poll_t doorbell;
-    uv_timer_t policy_tick, policy_work;
+    uv_timer_t second, policy_work;
     uint64_t policy_generation;
     uint64_t started_ms;
     uint64_t kernel_sent, kernel_refused; // datagrams that left through a guard

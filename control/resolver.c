@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/turn.h"
 #include "proxy/next_hop.h"
-
-#define TURN_NS 2000000u // work of one callback
 
 struct tnd_resolver {
     struct tnd_resolver_options o;
@@ -87,14 +86,15 @@ static bool tell_one(struct tnd_resolver *r)
 
 static void turn(struct tnd_resolver *r)
 {
-    uint64_t end_ns = uv_hrtime() + TURN_NS;
+    struct tnd_turn t = tnd_turn_begin(r->timer.loop, "resolver");
     bool more = true;
 
     r->turning = true;
-    while (more && uv_hrtime() < end_ns)
+    while (more && tnd_turn_more(&t))
         more = tell_one(r) | ask_one(r);
     r->turning = false;
     schedule(r, more);
+    tnd_turn_end(&t);
 }
 
 void tnd_resolver_defaults(struct tnd_resolver_options *o)
@@ -118,7 +118,9 @@ struct tnd_resolver *tnd_resolver_new(uv_loop_t *loop, const struct tnd_resolver
                                    .window = options->concurrency,
                                    .patience_ms = options->patience_ms,
                                    .idle_ms = options->idle_ms,
-                                   .strangers = options->strangers};
+                                   .strangers = options->strangers,
+                                   .last_used_ms = options->last_used_ms,
+                                   .ctx = options->user};
 
     if (!r || sodium_init() < 0) {
         free(r);
@@ -174,11 +176,6 @@ int tnd_resolver_follow(struct tnd_resolver *r, const char *name,
 void tnd_resolver_unfollow(struct tnd_resolver *r, const char *name)
 {
     tnd_follow_remove(r->follow, name);
-}
-
-bool tnd_resolver_touch(struct tnd_resolver *r, const char *name)
-{
-    return tnd_follow_touch(r->follow, name, now_ms());
 }
 
 void tnd_resolver_stats(const struct tnd_resolver *r, struct tnd_follow_stats *out)

@@ -19,9 +19,10 @@ struct tnd_resolver_options {
     struct tnd_asker_options ask;
     struct tnd_dns_limits limits;
     uint32_t concurrency; // questions under way at once
-    uint32_t patience_ms; // this and the next two: see dns/follow.h
+    uint32_t patience_ms; // this and the next three: see dns/follow.h
     uint64_t idle_ms;
     uint32_t strangers;
+    uint64_t (*last_used_ms)(void *user, const char *name); // on the clock of uv_hrtime; or NULL
     tnd_resolver_cb cb;
     void *user;
 };
@@ -47,9 +48,6 @@ int tnd_resolver_follow_hop(struct tnd_resolver *r, const char *name,
                             const struct tnd_locate_policy *policy, bool pinned, void *name_user);
 
 void tnd_resolver_unfollow(struct tnd_resolver *r, const char *name);
-
-// The name is in use; false: it is not followed.
-bool tnd_resolver_touch(struct tnd_resolver *r, const char *name);
 
 void tnd_resolver_stats(const struct tnd_resolver *r, struct tnd_follow_stats *out);
 

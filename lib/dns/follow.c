@@ -7,6 +7,7 @@
 #define PUT_OFF_MS 500u // at most; at random, so that a crowd spreads out
 #define TURNS_MAX  256  // entries looked at for one question
 #define LOCATE_MAX 64   // names located for one result
+#define USED_MAX   64   // names asked whether they were used, and places looked at for each
 
 // A name rests on an entry. In two lists: of the name's edges and of the entry's.
 struct tnd_dns_edge {
@@ -30,7 +31,7 @@ struct followed {
     bool pinned, has_targets, published;
     uint64_t content; // of what was handed out last, if published
     bool impatient;   // what is there is handed out though more is awaited
-    uint64_t touched_ms;
+    uint64_t used_ms;
     uint64_t patient_until_ms; // while in the waiting list
     struct tnd_dns_edge *edges;
     struct followed *next; // of the bucket
@@ -46,7 +47,7 @@ struct tnd_follow {
     size_t n_buckets;
     struct link dirty;   // to be located again
     struct link waiting; // incomplete, by patience
-    struct link idle;    // not pinned, by last touch
+    struct link idle;    // not pinned, by last use as far as it is known
     struct tnd_located located;
     uint64_t random;
     uint32_t zones[ZONES];
@@ -242,7 +243,7 @@ void tnd_follow_free(struct tnd_follow *f)
 
 static void touch(struct tnd_follow *f, struct followed *n, uint64_t now_ms)
 {
-    n->touched_ms = now_ms;
+    n->used_ms = now_ms;
     f->stats.strangers -= !is_empty(&n->idle);
     f->stats.strangers += !n->pinned;
     if (n->pinned)
@@ -448,21 +449,41 @@ static bool is_crowded(const struct tnd_follow *f)
     return f->o.strangers && f->stats.strangers > f->o.strangers;
 }
 
-// The stranger that was not touched for longest, when there are too many.
-static struct followed *crowded_out(struct tnd_follow *f)
+// Back into the list, behind those that were used earlier; from its end, which is near.
+static void put_back(struct tnd_follow *f, struct followed *n, uint64_t used_ms)
 {
-    if (!is_crowded(f))
-        return NULL;
-    f->stats.crowded_out++;
-    return FOLLOWED(f->idle.next, idle);
+    struct link *after;
+    int looked = 0;
+
+    n->used_ms = used_ms;
+    unlink_(&n->idle);
+    for (after = f->idle.prev; after != &f->idle && looked < USED_MAX; looked++) {
+        if (FOLLOWED(after, idle)->used_ms <= used_ms)
+            break;
+        after = after->prev;
+    }
+    append(after->next, &n->idle); // before the one that follows it
 }
 
-static struct followed *idle(struct tnd_follow *f, uint64_t now_ms)
+// The stranger that was not used for longest, when it has to go: there are too many, or it was
+// not used at all for idle_ms. What is known of its use is renewed first; it can only be later
+// than was thought, so the first whose place is right is the one.
+static struct followed *outdated(struct tnd_follow *f, uint64_t now_ms)
 {
-    if (is_empty(&f->idle))
-        return NULL;
-    struct followed *n = FOLLOWED(f->idle.next, idle);
-    return n->touched_ms + f->o.idle_ms <= now_ms ? n : NULL;
+    for (int turns = 0; turns < USED_MAX && !is_empty(&f->idle); turns++) {
+        struct followed *n = FOLLOWED(f->idle.next, idle);
+        uint64_t used_ms = 0;
+        if (!is_crowded(f) && n->used_ms + f->o.idle_ms > now_ms)
+            return NULL;
+        if (f->o.last_used_ms)
+            used_ms = f->o.last_used_ms(f->o.ctx, n->name);
+        if (used_ms > now_ms)
+            used_ms = now_ms;
+        if (used_ms <= n->used_ms)
+            return n;
+        put_back(f, n, used_ms);
+    }
+    return NULL;
 }
 
 static bool let_go(struct tnd_follow *f, struct followed *n, struct tnd_follow_result *out)
@@ -479,8 +500,10 @@ bool tnd_follow_result(struct tnd_follow *f, uint64_t now_ms, struct tnd_follow_
 
     free(f->dying);
     f->dying = NULL;
-    if ((n = crowded_out(f)) != NULL)
+    if (is_crowded(f) && (n = outdated(f, now_ms)) != NULL) {
+        f->stats.crowded_out++;
         return let_go(f, n, out);
+    }
     for (int turns = 0; turns < LOCATE_MAX && !is_empty(&f->dirty); turns++) {
         n = FOLLOWED(f->dirty.next, dirty);
         unlink_(&n->dirty);
@@ -493,7 +516,7 @@ bool tnd_follow_result(struct tnd_follow *f, uint64_t now_ms, struct tnd_follow_
         if (locate(f, n, now_ms, out))
             return true;
     }
-    n = idle(f, now_ms);
+    n = is_crowded(f) ? NULL : outdated(f, now_ms);
     return n && let_go(f, n, out);
 }
 
@@ -513,7 +536,7 @@ uint64_t tnd_follow_wake_ms(const struct tnd_follow *f)
     if (!is_empty(&f->waiting))
         at = earlier(at, FOLLOWED(f->waiting.next, waiting)->patient_until_ms);
     if (!is_empty(&f->idle))
-        at = earlier(at, FOLLOWED(f->idle.next, idle)->touched_ms + f->o.idle_ms);
+        at = earlier(at, FOLLOWED(f->idle.next, idle)->used_ms + f->o.idle_ms);
     return at;
 }
 

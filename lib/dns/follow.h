@@ -14,9 +14,11 @@
 //   none, or when what it rested on has become too old to be served.
 // - A zone whose servers stall delays its own names: once half of the window is taken, names
 //   that share their last two labels get no more than a quarter of it.
-// - A name that is not pinned and was not touched for `idle_ms` is handed out a last time with
-//   `gone` set; so is the one that was not touched for longest when there are more of them than
+// - A name that is not pinned and was not used for `idle_ms` is handed out a last time with
+//   `gone` set; so is the one that was not used for longest when there are more of them than
 //   `strangers`: requests bring them. Record sets that nothing rests on are dropped when due.
+//   Use is a touch here, or what `last_used_ms` says: that is asked for the name that would have
+//   to go, and for no other.
 //
 // Threads:  one. Time is a value, and so is chance (the seed). No I/O.
 // Lifetime: a result until the next call of any function here.
@@ -33,6 +35,9 @@ struct tnd_follow_options {
     uint32_t patience_ms; // how long a slow target holds back the others
     uint64_t idle_ms;
     uint32_t strangers; // names that are not pinned, at most; 0: as many as come
+    // When a name was used last; 0: not known. May be NULL.
+    uint64_t (*last_used_ms)(void *ctx, const char *name);
+    void *ctx;
 };
 
 #define TND_FOLLOW_PATIENCE_MS 300u

@@ -15,7 +15,7 @@ struct tnd__entry *tnd__slots_find(const struct tnd__slots *s, const struct tnd_
         for (unsigned i = 0; i < TND__GROUP; i++) {
             // Pairs with the release in put_word: the entry is whole before its word is.
             uint64_t word = __atomic_load_n(&group[i], __ATOMIC_ACQUIRE);
-            if (tnd__word_matches(word, name) && tnd__digest_eq(&tnd__word_entry(word)->name, name))
+            if (tnd__word_matches(word, name) && tnd__entry_is(tnd__word_entry(word), name))
                 return tnd__word_entry(word);
             empty |= word == 0;
         }
@@ -30,27 +30,25 @@ static void put_word(uint64_t *slot, uint64_t word)
     __atomic_store_n(slot, word, __ATOMIC_RELEASE); // pairs with acquire in tnd__slots_find
 }
 
-// Returns: the slot with this word, which is there.
+// Returns: the slot with this entry, which is there.
 static uint64_t find_word(const struct tnd__slots *s, const struct tnd__entry *e)
 {
-    uint64_t word = tnd__word(e);
-
-    for (uint64_t g = e->name.lo;; g++)
+    for (uint64_t g = e->lo;; g++)
         for (unsigned i = 0; i < TND__GROUP; i++)
-            if (s->words[(g & s->mask) * TND__GROUP + i] == word)
+            if (tnd__word_entry(s->words[(g & s->mask) * TND__GROUP + i]) == e)
                 return (g & s->mask) * TND__GROUP + i;
 }
 
 // Returns: the slot that was taken; `removed` falls when it had a mark.
-static uint64_t insert_word(struct tnd__slots *s, const struct tnd__entry *e, uint64_t *removed)
+static uint64_t insert_word(struct tnd__slots *s, uint64_t word, uint64_t *removed)
 {
-    for (uint64_t g = e->name.lo;; g++)
+    for (uint64_t g = tnd__word_entry(word)->lo;; g++)
         for (unsigned i = 0; i < TND__GROUP; i++) {
             uint64_t at = (g & s->mask) * TND__GROUP + i;
             if (s->words[at] > TND__WORD_REMOVED)
                 continue;
             *removed -= s->words[at] == TND__WORD_REMOVED;
-            put_word(&s->words[at], tnd__word(e));
+            put_word(&s->words[at], word);
             return at;
         }
 }
@@ -133,18 +131,19 @@ static bool copied(const struct tnd__index *x, uint64_t at)
     return x->next && x->copying && at / TND__GROUP < x->cursor;
 }
 
-void tnd__index_insert(struct tnd__index *x, struct tnd__entry *e)
+void tnd__index_insert(struct tnd__index *x, struct tnd__entry *e,
+                       const struct tnd_name_digest *name)
 {
-    uint64_t at = insert_word(x->slots, e, &x->removed);
+    uint64_t word = tnd__word(e, name), at = insert_word(x->slots, word, &x->removed);
 
     x->used++;
     if (copied(x, at)) {
-        insert_word(x->next, e, &x->next_removed);
+        insert_word(x->next, word, &x->next_removed);
         x->next_used++;
     }
 }
 
-void tnd__index_remove(struct tnd__index *x, struct tnd__entry *e)
+void tnd__index_remove(struct tnd__index *x, const struct tnd__entry *e)
 {
     uint64_t at = find_word(x->slots, e);
 
@@ -165,7 +164,7 @@ static void copy_group(struct tnd__index *x, uint64_t group)
             __builtin_prefetch(tnd__word_entry(words[2 * TND__GROUP + i]));
         if (words[i] <= TND__WORD_REMOVED)
             continue;
-        insert_word(x->next, tnd__word_entry(words[i]), &x->next_removed);
+        insert_word(x->next, words[i], &x->next_removed);
         x->next_used++;
     }
 }

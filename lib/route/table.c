@@ -71,9 +71,17 @@ const struct tnd_target_set *tnd_table_lookup(const struct tnd_table *t,
     return e ? set_of(cell_of(e)) : NULL;
 }
 
+// Readers write a name's line once an epoch, not once a packet. It may be retired meanwhile: its
+// memory is still there, and nothing else lies at that place.
+static inline void use(struct tnd__entry *e, uint16_t epoch)
+{
+    if (__atomic_load_n(&e->used, __ATOMIC_RELAXED) != epoch)
+        __atomic_store_n(&e->used, epoch, __ATOMIC_RELAXED);
+}
+
 // The first entry of the home group whose tag fits: nearly always the right one.
-static const struct tnd__entry *likely_entry(const struct tnd__slots *s,
-                                             const struct tnd_name_digest *name)
+static struct tnd__entry *likely_entry(const struct tnd__slots *s,
+                                       const struct tnd_name_digest *name)
 {
     const uint64_t *group = &s->words[(name->lo & s->mask) * TND__GROUP];
 
@@ -89,8 +97,9 @@ static void lookup_some(const struct tnd_table *t, const struct tnd_name_digest 
                         const struct tnd_target_set *out[])
 {
     const struct tnd__slots *s = slots_of(t);
-    const struct tnd__entry *entries[LOOKUP_BURST];
+    struct tnd__entry *entries[LOOKUP_BURST];
     const struct tnd_cell *cells[LOOKUP_BURST];
+    uint16_t epoch = __atomic_load_n(&t->index.epoch, __ATOMIC_RELAXED);
 
     for (uint32_t i = 0; i < n; i++)
         __builtin_prefetch(&s->words[(names[i].lo & s->mask) * TND__GROUP]);
@@ -99,10 +108,12 @@ static void lookup_some(const struct tnd_table *t, const struct tnd_name_digest 
         __builtin_prefetch(entries[i]);
     }
     for (uint32_t i = 0; i < n; i++) {
-        const struct tnd__entry *e = entries[i];
-        if (!e || !tnd__digest_eq(&e->name, &names[i]))
+        struct tnd__entry *e = entries[i];
+        if (!e || !tnd__entry_is(e, &names[i]))
             e = tnd__slots_find(s, &names[i]);
         cells[i] = e ? cell_of(e) : NULL;
+        if (e)
+            use(e, epoch);
         __builtin_prefetch(cells[i]);
     }
     for (uint32_t i = 0; i < n; i++) {
@@ -338,8 +349,12 @@ static int add_name(struct tnd_table *t, const struct tnd_name_digest *name, str
         return -TND_ENOMEM;
     }
     c->names++;
-    *e = (struct tnd__entry){.name = *name, .cell = c};
-    tnd__index_insert(&t->index, e);
+    *e = (struct tnd__entry){.lo = name->lo,
+                             .hi = (uint32_t)name->hi,
+                             .hi16 = (uint16_t)(name->hi >> 32),
+                             .used = t->index.epoch,
+                             .cell = c};
+    tnd__index_insert(&t->index, e, name);
     t->names++;
     t->publications++;
     return 0;
@@ -428,6 +443,25 @@ bool tnd_table_remove(struct tnd_table *t, const struct tnd_name_digest *name)
     t->names--;
     t->publications++;
     return true;
+}
+
+// ---- Use ----------------------------------------------------------------------------------
+
+uint16_t tnd_table_next_epoch(struct tnd_table *t)
+{
+    uint16_t epoch = (uint16_t)(t->index.epoch + 1);
+
+    __atomic_store_n(&t->index.epoch, epoch, __ATOMIC_RELAXED);
+    return epoch;
+}
+
+bool tnd_table_used(const struct tnd_table *t, const struct tnd_name_digest *name, uint16_t *epoch)
+{
+    const struct tnd__entry *e = tnd__slots_find(t->index.slots, name);
+
+    if (e)
+        *epoch = __atomic_load_n(&e->used, __ATOMIC_RELAXED);
+    return e;
 }
 
 // ---- The writer's tick --------------------------------------------------------------------

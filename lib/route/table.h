@@ -61,11 +61,11 @@ struct tnd_table *tnd_table_new_with(struct rte_rcu_qsbr *qsbr,
 void tnd_table_free(struct tnd_table *t); // no reader may be left
 
 // Readers: the set of a name, or NULL when the name is not in the table. A name whose
-// resolution found nothing has a set without targets.
+// resolution found nothing has a set without targets. A look, which does not count as use.
 const struct tnd_target_set *tnd_table_lookup(const struct tnd_table *t,
                                               const struct tnd_name_digest *name);
 
-// The stage's form: prefetches over the burst.
+// The stage's form: prefetches over the burst, and marks the names as used.
 void tnd_table_lookup_burst(const struct tnd_table *t, const struct tnd_name_digest names[],
                             uint32_t n, const struct tnd_target_set *out[]);
 
@@ -82,6 +82,14 @@ int tnd_table_publish_shared(struct tnd_table *t, const struct tnd_name_digest *
 
 // Writer: how many names share this one's cell, itself included; 0 when it is not in the table.
 uint32_t tnd_table_sharing(const struct tnd_table *t, const struct tnd_name_digest *name);
+
+// Writer: use is told in epochs, which begin when the writer says so (a name that was just added
+// counts as used). Returns: the number of the new one; numbers wrap at 65,536.
+uint16_t tnd_table_next_epoch(struct tnd_table *t);
+
+// Writer: the latest epoch in which a name was looked up in a burst, or added; a reader's last
+// burst may be missing. Returns: false when it is not in the table.
+bool tnd_table_used(const struct tnd_table *t, const struct tnd_name_digest *name, uint16_t *epoch);
 
 // Writer: forget a name. Returns: false when it was not there.
 bool tnd_table_remove(struct tnd_table *t, const struct tnd_name_digest *name);

@@ -43,9 +43,13 @@ struct tnd__retired {
     struct tnd__retired *next;
 };
 
-// 32 bytes: two to a cache line, none across two.
+// 32 bytes: two to a cache line, none across two. The tag, the upper 16 bits of the digest, is in
+// the slot's word and nowhere else; its place here is the epoch in which the name was used last.
 struct tnd__entry {
-    struct tnd_name_digest name;
+    uint64_t lo;
+    uint32_t hi;
+    uint16_t hi16;
+    uint16_t used;         // W: readers and writer, R: writer; relaxed, an object of its own
     struct tnd_cell *cell; // W: writer by release, R: readers by acquire
     struct tnd__retired retired;
 };
@@ -89,9 +93,9 @@ struct tnd__slots {
 #define TND__WORD_POINTER ((1ULL << 48) - 1)
 #define TND__WORD_REMOVED 1ULL // keeps probes going where an entry was
 
-static inline uint64_t tnd__word(const struct tnd__entry *e)
+static inline uint64_t tnd__word(const struct tnd__entry *e, const struct tnd_name_digest *name)
 {
-    return (uint64_t)(uintptr_t)e | (e->name.hi & ~TND__WORD_POINTER);
+    return (uint64_t)(uintptr_t)e | (name->hi & ~TND__WORD_POINTER);
 }
 
 static inline struct tnd__entry *tnd__word_entry(uint64_t word)
@@ -106,13 +110,16 @@ static inline bool tnd__word_matches(uint64_t word, const struct tnd_name_digest
            (word & TND__WORD_POINTER) > TND__WORD_REMOVED;
 }
 
-static inline bool tnd__digest_eq(const struct tnd_name_digest *a, const struct tnd_name_digest *b)
+// Requires: the word matches.
+static inline bool tnd__entry_is(const struct tnd__entry *e, const struct tnd_name_digest *name)
 {
-    return ((a->lo ^ b->lo) | (a->hi ^ b->hi)) == 0;
+    return e->lo == name->lo && e->hi == (uint32_t)name->hi &&
+           e->hi16 == (uint16_t)(name->hi >> 32);
 }
 
 struct tnd__index {
     struct tnd__slots *slots; // W: writer by release, R: readers by acquire
+    uint16_t epoch;           // W: writer, R: readers; relaxed: what `used` is set to
     // W, R: writer
     _Alignas(64) struct tnd__slots *next; // being filled; readers do not know it yet
     uint64_t cursor;                      // groups of `next` zeroed, then of `slots` copied
@@ -131,8 +138,9 @@ struct tnd__retire;
 
 // Make sure that one more entry fits; begins to grow in time.
 bool tnd__index_reserve(struct tnd__index *x, struct tnd__mem *m, struct tnd__retire *r);
-void tnd__index_insert(struct tnd__index *x, struct tnd__entry *e);
-void tnd__index_remove(struct tnd__index *x, struct tnd__entry *e);
+void tnd__index_insert(struct tnd__index *x, struct tnd__entry *e,
+                       const struct tnd_name_digest *name);
+void tnd__index_remove(struct tnd__index *x, const struct tnd__entry *e);
 
 // Grow a little: `zero` groups zeroed or `copy` groups copied.
 void tnd__index_step(struct tnd__index *x, struct tnd__retire *r, uint64_t zero, uint64_t copy);

@@ -318,15 +318,157 @@ static void test_strangers_have_a_ceiling(void **state)
     tnd_follow_free(w.f);
 }
 
+// What somebody else knows of a name's use, and how often that is asked for.
+struct users {
+    uint64_t used_ms[64]; // by the number in the name
+    unsigned asked;
+};
+
+static uint64_t last_used(void *ctx, const char *name)
+{
+    struct users *u = ctx;
+    unsigned i = 0;
+
+    u->asked++;
+    sscanf(name, "sip:x.test:%u|", &i);
+    return i < 64 ? u->used_ms[i] : 0;
+}
+
+static struct world make_used(struct users *u, uint32_t strangers)
+{
+    struct tnd_follow_options o = {.limits = TND_DNS_LIMITS_DEFAULT,
+                                   .window = 100,
+                                   .idle_ms = 3600000,
+                                   .strangers = strangers,
+                                   .last_used_ms = last_used,
+                                   .ctx = u};
+    struct world w = make(ZONE_A);
+
+    tnd_follow_free(w.f);
+    w.f = tnd_follow_new(&o);
+    assert_non_null(w.f);
+    return w;
+}
+
+static void bring(struct world *w, unsigned i)
+{
+    struct tnd_locate_hop hop = {.host = "x.test"};
+    char name[32];
+
+    snprintf(name, sizeof name, "sip:x.test:%u|", i);
+    assert_true(tnd_follow_add(w->f, name, &hop, &udp, false, NULL, w->now_ms));
+}
+
+static bool is_followed(struct world *w, unsigned i)
+{
+    char name[32];
+
+    snprintf(name, sizeof name, "sip:x.test:%u|", i);
+    return tnd_follow_touch(w->f, name, w->now_ms); // the last thing that a test does with it
+}
+
+// A name that requests use stays beyond an hour, though nobody brings it again.
+static void test_used_is_not_idle(void **state)
+{
+    struct users users = {.asked = 0};
+    struct world w = make_used(&users, 100);
+
+    (void)state;
+    bring(&w, 1);
+    bring(&w, 2);
+    users.used_ms[1] = w.now_ms; // no later than it came: nothing new
+    pass(&w, 3000000);
+    users.used_ms[1] = w.now_ms - 100000;
+    pass(&w, 3000000);
+    users.used_ms[1] = w.now_ms; // asked for only when it is due: the last hour
+    pass(&w, 3000000);
+    users.used_ms[1] = w.now_ms;
+    pass(&w, 3000000);
+    assert_true(users.asked < 20);
+    assert_false(is_followed(&w, 2));
+    assert_true(is_followed(&w, 1));
+    pass(&w, 3600000);
+    assert_false(is_followed(&w, 1));
+    tnd_follow_free(w.f);
+}
+
+// Of too many the one that was used least recently goes, whoever came first.
+static void test_least_recently_used_goes(void **state)
+{
+    struct users users = {.asked = 0};
+    struct world w = make_used(&users, 50);
+
+    (void)state;
+    for (unsigned i = 0; i < 50; i++, w.now_ms += 1000)
+        bring(&w, i);
+    take_results(&w);
+    users.used_ms[0] = w.now_ms - 100; // the two that came first
+    users.used_ms[1] = w.now_ms - 50;
+    users.used_ms[5] = w.now_ms - 43500;                   // between the coming of 6 and of 7
+    for (unsigned i = 50; i < 55; i++, w.now_ms += 1000) { // 2, 3, 4, 6 and 5 go
+        bring(&w, i);
+        take_results(&w);
+    }
+    assert_true(users.asked < 20); // of fifty
+    for (unsigned i = 50; i < 56; i++)
+        bring(&w, i); // 55 more: 7
+    take_results(&w);
+    assert_true(is_followed(&w, 0));
+    assert_true(is_followed(&w, 1));
+    for (unsigned i = 2; i < 8; i++)
+        assert_false(is_followed(&w, i));
+    assert_true(is_followed(&w, 8));
+    tnd_follow_free(w.f);
+}
+
+// However many are in use, one that comes does not make control go through all of them at once.
+static void test_all_in_use(void **state)
+{
+    struct users users = {.asked = 0};
+    struct world w = make_used(&users, 1000);
+    struct tnd_follow_stats stats;
+    struct tnd_follow_result r;
+
+    (void)state;
+    for (unsigned i = 100; i < 1100; i++)
+        bring(&w, i);
+    for (unsigned i = 0; i < 64; i++)
+        users.used_ms[i] = UINT64_MAX; // in the future: no later than this moment
+    take_results(&w);
+    w.now_ms += 1000;
+    for (unsigned i = 0; i < 64; i++)
+        bring(&w, i);
+    users.asked = 0;
+    while (tnd_follow_wake_ms(w.f) == 0) {
+        unsigned before = users.asked;
+        tnd_follow_result(w.f, w.now_ms, &r);
+        assert_true(users.asked - before <= 64);
+    }
+    tnd_follow_stats(w.f, &stats);
+    assert_int_equal(stats.strangers, 1000);
+    assert_int_equal(stats.crowded_out, 64);
+    for (unsigned i = 0; i < 64; i++)
+        assert_true(is_followed(&w, i));
+    tnd_follow_free(w.f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_edit_is_followed), cmocka_unit_test(test_own_ttls),
-        cmocka_unit_test(test_stale_is_served),  cmocka_unit_test(test_negative_is_an_answer),
-        cmocka_unit_test(test_slow_target),      cmocka_unit_test(test_drained_part),
+        cmocka_unit_test(test_edit_is_followed),
+        cmocka_unit_test(test_own_ttls),
+        cmocka_unit_test(test_stale_is_served),
+        cmocka_unit_test(test_negative_is_an_answer),
+        cmocka_unit_test(test_slow_target),
+        cmocka_unit_test(test_drained_part),
         cmocka_unit_test(test_unusable_part),
-        cmocka_unit_test(test_never_answered),   cmocka_unit_test(test_idle),
-        cmocka_unit_test(test_stalling_zone),    cmocka_unit_test(test_strangers_have_a_ceiling),
+        cmocka_unit_test(test_never_answered),
+        cmocka_unit_test(test_idle),
+        cmocka_unit_test(test_stalling_zone),
+        cmocka_unit_test(test_strangers_have_a_ceiling),
+        cmocka_unit_test(test_used_is_not_idle),
+        cmocka_unit_test(test_least_recently_used_goes),
+        cmocka_unit_test(test_all_in_use),
     };
 
     return cmocka_run_group_tests_name("follow", tests, NULL, NULL);

@@ -488,6 +488,47 @@ static void short_of_memory(void **state)
     assert_true(failures > 200);
 }
 
+static int used_epoch(const struct world *w, uint64_t name)
+{
+    struct tnd_name_digest d = digest_of(name);
+    uint16_t epoch;
+
+    return tnd_table_used(w->table, &d, &epoch) ? epoch : -1;
+}
+
+// A burst marks what it finds; a look does not, nor does growth or a new version.
+static void use_is_told_by_epochs(void **state)
+{
+    struct world w;
+    const struct tnd_target_set *sets[2];
+    struct tnd_name_digest burst[2] = {digest_of(1), digest_of(3)};
+
+    (void)state;
+    world_open(&w, 0, 0);
+    assert_int_equal(publish(&w, 1, 1), 0);
+    assert_int_equal(used_epoch(&w, 1), 0);
+    assert_int_equal(tnd_table_next_epoch(w.table), 1);
+    assert_int_equal(publish(&w, 2, 2), 0);
+    assert_int_equal(used_epoch(&w, 2), 1); // who comes is in use
+    assert_int_equal(seen(&w, 1), 1);
+    assert_int_equal(publish(&w, 1, 3), 0);
+    assert_int_equal(used_epoch(&w, 1), 0);
+    assert_int_equal(used_epoch(&w, 3), -1);
+    tnd_table_lookup_burst(w.table, burst, 2, sets);
+    assert_int_equal(used_epoch(&w, 1), 1);
+    for (int i = 2; i < 65537; i++)
+        assert_int_equal(tnd_table_next_epoch(w.table), i % 65536);
+    assert_int_equal(used_epoch(&w, 2), 1);
+    tnd_table_lookup_burst(w.table, burst, 2, sets);
+    assert_int_equal(used_epoch(&w, 1), 0); // they wrap
+    for (uint64_t i = 10; i < 3000; i++)
+        assert_int_equal(publish(&w, i, 1), 0);
+    settle(&w);
+    assert_int_equal(used_epoch(&w, 1), 0);
+    assert_int_equal(used_epoch(&w, 2), 1);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -503,6 +544,7 @@ int main(void)
         cmocka_unit_test(behaves_like_an_array),
         cmocka_unit_test(colliding_digests),
         cmocka_unit_test(short_of_memory),
+        cmocka_unit_test(use_is_told_by_epochs),
     };
 
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests_name("table", tests, setup, teardown);
