@@ -3,10 +3,10 @@ SHELL := /bin/bash
 BUILD := build
 FUZZ_SECONDS ?= 60
 
-.PHONY: help build run test bench lint corpus fuzz docs format clean
+.PHONY: help build run test bench bench-readme bench-baseline lint corpus fuzz docs format clean
 
 help:
-	@echo "make build | run | test | bench [ONLY=pick] | lint | corpus DIR=folder | fuzz | docs | format | clean"
+	@echo "make build | run | test | bench [ONLY=pick] [QUICK=1] [COMPARE=1] | lint | corpus DIR=folder | fuzz | docs | format | clean"
 
 $(BUILD)/build.ninja:
 	@tools/install-deps build
@@ -24,13 +24,20 @@ test: build
 	@tools/install-deps test
 	@tools/run-tests --build $(BUILD) --e2e
 
-# ONLY=pick runs a part, QUICK=1 checks names and sanity alone.
+# ONLY=pick runs a part, QUICK=1 checks names and sanity alone, COMPARE=1 says which ratios moved.
 bench: $(BUILD)/build.ninja
 	@tools/install-deps build bench
 	@meson configure $(BUILD) -Dpeers=enabled
 	@ninja -C $(BUILD)
-	@TANDEM_COMMIT=$$(git rev-parse --short HEAD 2>/dev/null) $(BUILD)/bench/bench \
-		--json $(BUILD)/bench/bench.json $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+	@/usr/bin/python3 -B bench/run.py --build $(BUILD) $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) \
+		$(if $(COMPARE),--compare)
+
+# Of the last `make bench`: README's figures and plot; the ratios to compare with from now on.
+bench-readme:
+	@/usr/bin/python3 -B bench/report.py $(BUILD)/bench/bench.json --readme README.md --plot docs/bench.svg
+
+bench-baseline:
+	@/usr/bin/python3 -B bench/report.py $(BUILD)/bench/bench.json --baseline bench/baseline.json
 
 lint:
 	@tools/install-deps lint

@@ -116,8 +116,11 @@ static void latency_once(void *state)
     static const struct {
         const char *name;
         double q;
-    } told[] = {
-        {"route.latency.p50", 0.5}, {"route.latency.p99", 0.99}, {"route.latency.p999", 0.999}};
+    } told[] = {{"route.latency.p50", 0.5},
+                {"route.latency.p90", 0.9},
+                {"route.latency.p99", 0.99},
+                {"route.latency.p999", 0.999},
+                {"route.latency.p9999", 0.9999}};
     struct latency *l = state;
 
     if (!bench_ring_open(&l->ring, &(struct tnd_rig_options){.seed = 1}))

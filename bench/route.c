@@ -3,9 +3,10 @@
 // cold: more packets wait in the ring than the last level of cache holds, and their buffers
 // take turns, so that neither message nor job is near when its turn comes. hot: 32 at a time,
 // in the same few buffers. requests/s is the engine's own time; source and sink, which share its
-// thread, are told beside it, and `inline` is all three together. 1m: as cold, the next hop of
-// each request one of a million names with a thousand sets among them. churn: as cold, while a
-// new version of the name's targets is published for every millisecond of the engine's time.
+// thread, are told beside it, and `inline` is all three together. 1k, 100k, 1m: as cold,
+// the next hop of each request one of so many names with a thousand sets among them. churn: as
+// cold, while a new version of the name's targets is published for every millisecond of the
+// engine's time.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,18 +16,21 @@
 #define HOT          (bench_quick ? 4096u : 400000u)
 #define FILLS        (bench_quick ? 1 : 6)
 #define HOT_FILL     32u
-#define NAMES        (bench_quick ? 10000u : 1000000u)
+#define QUICK_NAMES  10000u
 #define SETS         1000u
 #define PUBLICATIONS 1000u // a second
 
 struct kind {
     const char *name;
-    bool hot, churn, many;
+    bool hot, churn;
+    uint32_t names; // 0: one
 };
 
 static const struct kind cold = {.name = "cold"}, hot = {.name = "hot", .hot = true},
                          churn = {.name = "churn", .churn = true},
-                         many = {.name = "1m", .many = true};
+                         k1 = {.name = "1k", .names = 1000},
+                         k100 = {.name = "100k", .names = 100000},
+                         m1 = {.name = "1m", .names = 1000000};
 
 struct route {
     const struct kind *kind;
@@ -37,7 +41,7 @@ struct route {
 
 static bool publish_names(struct bench_ring *r)
 {
-    for (uint32_t i = 0; i < NAMES; i++) {
+    for (uint32_t i = 0; i < r->rig.names; i++) {
         bench_ring_spec(&r->spec, i % SETS);
         if (tnd_rig_publish_name(&r->rig, i, &r->spec.spec) != 0)
             return false;
@@ -63,10 +67,9 @@ static void publish_one(void *ctx)
 
 static bool open_rig(struct route *r)
 {
-    struct tnd_rig_options o = {.seed = 1,
-                                .waiting = r->kind->hot ? 0 : r->waiting,
-                                .cold = !r->kind->hot,
-                                .names = r->kind->many ? NAMES : 0};
+    uint32_t names = bench_quick && r->kind->names > QUICK_NAMES ? QUICK_NAMES : r->kind->names;
+    struct tnd_rig_options o = {
+        .seed = 1, .waiting = r->kind->hot ? 0 : r->waiting, .cold = !r->kind->hot, .names = names};
 
     if (!bench_ring_open(&r->ring, &o))
         return false;
@@ -87,12 +90,8 @@ static void *open_route(const struct kind *kind)
 
     if (!r)
         return NULL;
-    // The first one of a process decides how much memory there is: the larger.
-    r->kind = &cold;
-    r->waiting = bench_ring_beyond_cache();
-    if (open_rig(r))
-        bench_ring_close(&r->ring);
     r->kind = kind;
+    r->waiting = bench_ring_beyond_cache();
     return r;
 }
 
@@ -111,9 +110,19 @@ static void *open_churn(void)
     return open_route(&churn);
 }
 
-static void *open_many(void)
+static void *open_1k(void)
 {
-    return open_route(&many);
+    return open_route(&k1);
+}
+
+static void *open_100k(void)
+{
+    return open_route(&k100);
+}
+
+static void *open_1m(void)
+{
+    return open_route(&m1);
 }
 
 static void fill_and_drain(struct route *r, uint32_t n)
@@ -137,6 +146,21 @@ static void look(struct route *r, struct clocks *c)
     tnd_dataplane_stats(r->ring.rig.dp, 0, &c->worker);
 }
 
+// What each target was to get, and what it got: all requests of the round, each another call.
+static void report_shares(const struct bench_ring *r)
+{
+    uint32_t sum = 0;
+
+    for (uint32_t i = 0; i < BENCH_TARGETS; i++)
+        sum += r->spec.records[i].weight;
+    for (uint32_t i = 0; i < BENCH_TARGETS; i++) {
+        bench_record(bench_name("route.share.%u.wanted", i), "share",
+                     (double)r->spec.records[i].weight / sum);
+        bench_record(bench_name("route.share.%u", i), "share",
+                     (double)r->sink.got[i] / (double)r->sink.delivered);
+    }
+}
+
 static void report(const struct route *r, const struct clocks *a, const struct clocks *b)
 {
     const char *kind = r->kind->name;
@@ -155,6 +179,7 @@ static void report(const struct route *r, const struct clocks *a, const struct c
         if (i != TND_STAGE_idle)
             bench_record(bench_name("route.stage.%s", tnd_stage_name(i)), "ns",
                          (double)(b->worker.io.cycles[i] - a->worker.io.cycles[i]) * ns);
+    report_shares(&r->ring);
     bench_record("route.source", "ns",
                  (double)(b->traffic.source_cycles - a->traffic.source_cycles) * ns);
     bench_record("route.sink", "ns",
@@ -187,7 +212,9 @@ static void route_once(void *state)
 
 const struct bench bench_route[] = {
     {"route.ring.cold", open_cold, route_once, free},
-    {"route.ring.1m", open_many, route_once, free},
+    {"route.ring.1k", open_1k, route_once, free},
+    {"route.ring.100k", open_100k, route_once, free},
+    {"route.ring.1m", open_1m, route_once, free},
     {"route.ring.churn", open_churn, route_once, free},
     {"route.ring.hot", open_hot, route_once, free},
     {0},
