@@ -332,7 +332,7 @@ static void put_kept_params(const struct tnd_sip_msg *m, struct changes *c)
 {
     struct tnd_str rest = tnd_text(m, m->ruri.params);
 
-    while (rest.len) {
+    while (rest.len && !c->overflow) {
         const char *semi = memchr(rest.p, ';', rest.len);
         struct tnd_str param = {rest.p, semi ? (size_t)(semi - rest.p) : rest.len};
         size_t used = param.len + (semi ? 1 : 0);

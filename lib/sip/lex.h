@@ -19,11 +19,12 @@ struct tnd__text {
 };
 
 // Text from `from` to `to` for the functions below. `maps` is room for its maps, which are made
-// only where that is cheap: who walks a list asks again for the whole rest at each element.
+// only where that is cheap: who walks a list asks again for the whole rest at each element, and
+// where no vector registers make them they cost more than the octets they save looking at.
 static inline struct tnd__text tnd__text(const char *d, unsigned from, unsigned to,
                                          struct tnd_scan_maps *maps)
 {
-    if (to - from > 256)
+    if (to - from > 128 || tnd_scan_active == &tnd_scan_scalar)
         return (struct tnd__text){.d = d, .len = to, .maps = NULL};
     tnd_scan_active->maps(d, from, to, maps);
     return (struct tnd__text){.d = d, .len = to, .maps = maps};
