@@ -47,18 +47,6 @@ static void set_addr(struct tnd_addr *a, uint8_t family, const uint8_t *ip)
     memcpy(a->ip, ip, family == 4 ? 4 : 16);
 }
 
-// Sources that cannot be answered or that no wire may bring (RFC 1122 s3.2.1.3, RFC 4291).
-static bool martian(const struct tnd_addr *a)
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    static const uint8_t zero[15];
-
-    if (a->family == 4)
-        return a->ip[0] == 0 || a->ip[0] == 127 || a->ip[0] >= 224;
-    return a->ip[0] == 0xff || memcmp(a->ip, mapped, sizeof mapped) == 0 ||
-           (memcmp(a->ip, zero, sizeof zero) == 0 && a->ip[15] <= 1);
-}
-
 static bool checksum_ok(const struct tnd_frame *f, const uint8_t *udp, size_t len)
 {
     uint16_t sum;
@@ -82,7 +70,7 @@ static enum tnd_frame_kind parse_udp(struct tnd_frame *f, struct rest r, bool ve
     f->dst.port = be16(r.p + 2);
     if (r.cut)
         return bad(f, TND_DROP_TRUNCATED);
-    if (martian(&f->src))
+    if (!tnd_addr_on_wire(&f->src))
         return bad(f, TND_DROP_BAD_IP);
     size_t len = be16(r.p + 4);
     if (len < UDP_LEN || len > r.len || f->src.port == 0)
@@ -99,7 +87,7 @@ static enum tnd_frame_kind parse_fragment(struct tnd_frame *f, struct rest r)
 {
     if (r.cut)
         return bad(f, TND_DROP_TRUNCATED);
-    if (martian(&f->src))
+    if (!tnd_addr_on_wire(&f->src))
         return bad(f, TND_DROP_BAD_IP);
     if (r.len == 0 || (f->more && r.len % 8 != 0) || f->offset + r.len > DATAGRAM_MAX)
         return bad(f, TND_DROP_FRAGMENT);
@@ -150,6 +138,8 @@ static enum tnd_frame_kind parse_ipv6_next(struct tnd_frame *f, uint8_t proto, s
             return TND_FRAME_PUNT;
         if (r.len < 8)
             return bad(f, r.cut ? TND_DROP_TRUNCATED : TND_DROP_BAD_IP);
+        if (proto == PROTO_HOPOPTS && (i > 0 || !may_fragment)) // s4.1: right behind the IP header
+            return bad(f, TND_DROP_BAD_IP);
         if (proto == PROTO_ROUTING && r.p[ROUTING_LEFT_OFF] != 0)
             return TND_FRAME_PUNT;
         uint8_t next = r.p[0];

@@ -6,8 +6,8 @@
 //
 // - Priority tags (802.1p, VID 0) count as no tag. A frame of a VLAN is another network's, whose
 //   interface is the kernel's (eth0.100): a punt, as it is there.
-// - IPv4 options and IPv6 hop-by-hop, routing (nothing left to visit) and destination options
-//   are skipped.
+// - IPv4 options and IPv6 hop-by-hop (right behind the IP header), routing (nothing left to visit)
+//   and destination options are skipped.
 // - Checksums: IPv4's header, and UDP's over everything. A packet of a local peer (veth,
 //   container) carries only the sum of the pseudo-header, since no wire is ever crossed and
 //   nothing in the frame says so: such a partial sum is accepted. Zero is "none" in IPv4 and a

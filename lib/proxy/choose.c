@@ -283,6 +283,12 @@ static void choose(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *job, u
         by_waiting(e, now_ms, job);
     if (job->verdict != TND_VERDICT_FORWARD)
         return;
+    // A Contact or a zone can name the loopback: whoever writes it must not reach what listens
+    // there, nor a whole network.
+    if (!tnd_addr_on_wire(&job->dst)) {
+        exhausted(e, job);
+        return;
+    }
     if (!job->egress_fixed)
         job->egress = tnd_policy_listener_for(e->policy, job->dst.family, job->listener);
     if (job->egress == TND_NO_LISTENER) {

@@ -185,6 +185,17 @@ size_t tnd_addr_text(const struct tnd_addr *a, char *out)
     return len;
 }
 
+bool tnd_addr_on_wire(const struct tnd_addr *a)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    static const uint8_t zero[15];
+
+    if (a->family == 4)
+        return a->ip[0] != 0 && a->ip[0] != 127 && a->ip[0] < 224;
+    return a->ip[0] != 0xff && memcmp(a->ip, mapped, sizeof mapped) != 0 &&
+           (memcmp(a->ip, zero, sizeof zero) != 0 || a->ip[15] > 1);
+}
+
 static const char *const transport_names[] = {"none", "udp", "tcp", "tls",
                                               "sctp", "ws",  "wss", "other"};
 

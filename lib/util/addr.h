@@ -51,6 +51,10 @@ static inline bool tnd_addr_same_ip(const struct tnd_addr *a, const struct tnd_a
     return a->family == b->family && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
 }
 
+// Whether a packet on a wire can come from the IP, and go to it: neither unspecified nor loopback,
+// multicast, broadcast, reserved or IPv4 in IPv6's clothes (RFC 1122 s3.2.1.3, RFC 4291 s2).
+bool tnd_addr_on_wire(const struct tnd_addr *a);
+
 // Parse an IPv4 or IPv6 literal, the latter with or without brackets; no port, no scope.
 // RFC 5118 4.10: one run of three colons is read as two ("2001:db8:::192.0.2.1").
 // Returns: true and fills family and ip (port, transport zero), or false.

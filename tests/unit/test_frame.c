@@ -281,7 +281,7 @@ static void make_extended(unsigned first, const unsigned *chain, size_t n, unsig
 
 static void ipv6_extensions(void **state)
 {
-    static const unsigned three[] = {43, 60, 17}, six_in_six[] = {41};
+    static const unsigned three[] = {43, 60, 17}, six_in_six[] = {41}, hop_by_hop_late[] = {0, 17};
     unsigned many[12];
     struct tnd_frame f;
 
@@ -292,6 +292,10 @@ static void ipv6_extensions(void **state)
     whole(&a6, &b6);
     fm.b[54 + 32 + 3] = 1; // routing header with one address to visit
     assert_int_equal(parse(&f), TND_FRAME_PUNT);
+    make_extended(60, hop_by_hop_late, 2, 1); // RFC 8200 s4.1: only right behind the IP header
+    bad(TND_DROP_BAD_IP);
+    assert_int_equal(tnd_frame_reassembled(&f, 0, (const uint8_t *)"\x11\0\0\0\0\0\0\0", 8),
+                     TND_FRAME_BAD);
     make_extended(60, six_in_six, 1, 1);
     assert_int_equal(parse(&f), TND_FRAME_PUNT);
     for (size_t i = 0; i < 12; i++)

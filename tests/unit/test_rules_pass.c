@@ -464,6 +464,31 @@ static void rule3_route_by_maddr(void **state)
     }
 }
 
+// A loopback, a network or nobody: no URI leads there, and no zone.
+static void rule4_nowhere_to_go(void **state)
+{
+    static const char *const hosts[] = {
+        "127.0.0.1", "127.1.2.3:53", "0.0.0.0",   "224.0.1.75",         "255.255.255.255",
+        "[::1]",     "[::]",         "[ff02::1]", "[::ffff:127.0.0.1]",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        const char *uri = text_of("sip:x@%s", hosts[i]);
+        run(h, NARROW_SRC, WAN4, make_request(&(struct request){.uri = uri, .via = new_via()}), &r);
+        assert_answer(r, 500);
+        run(h, NARROW_SRC, WAN4,
+            make_request(&(struct request){
+                .method = "ACK", .to = "<sip:x@y.example>;tag=1", .uri = uri, .via = new_via()}),
+            &r);
+        assert_drop(r, TND_DROP_EXHAUSTED_ACK);
+    }
+    harness_set(h, "sip:evil.example|", "0 1 127.0.0.1:5060");
+    run(h, NARROW_SRC, WAN4,
+        make_request(&(struct request){.uri = "sip:x@evil.example", .via = new_via()}), &r);
+    assert_answer(r, 500);
+}
+
 // ---- 5: loops -------------------------------------------------------------------------------
 
 // The request that left, as its next hop sends it back: one Via more.
@@ -493,6 +518,42 @@ static void rule5_second_return_is_a_loop(void **state)
     // With another Request-URI it is a spiral.
     run(h, CARRIER_SRC, WAN4, sent_back(&r.out[0], 3, "sip:y@elsewhere.example"), &r2);
     assert_forward(r2);
+}
+
+// Each field that the rule names makes another request of it; what it does not name makes none.
+static void rule5_fields(void **state)
+{
+    static const struct {
+        const char *from, *to;
+        bool loop;
+    } cases[] = {
+        {"", "", true},
+        {"Subject: a", "Subject: b", true},
+        {"Max-Forwards: 68", "Max-Forwards: 9", true},
+        {"Route: <sip:p.example;lr>", "Route: <sip:q.example;lr>", false},
+        {"tag=alice", "tag=bob", false},
+        {"Call-ID: call-1", "Call-ID: call-2", false},
+        {"CSeq: 1 ", "CSeq: 2 ", false},
+        {"edge.example>\r\n", "edge.example>;tag=t\r\n", false},
+        {"Proxy-Authorization: Digest a", "Proxy-Authorization: Digest b", false},
+    };
+    static const char more[] = "Subject: a\r\nRoute: <sip:p.example;lr>\r\n"
+                               "Proxy-Authorization: Digest a\r\n";
+    const char *uri = "sip:x@elsewhere.example";
+
+    (void)state;
+    run(h, CARRIER_SRC, WAN4, make_request(&(struct request){.uri = uri, .more = more}), &r);
+    assert_forward(r);
+    run(h, CARRIER_SRC, WAN4, sent_back(&r.out[0], 100, uri), &r);
+    assert_forward(r);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *again = sent_back(&r.out[0], 101 + (int)i, uri);
+        if (*cases[i].from)
+            again = replaced(again, cases[i].from, cases[i].to);
+        run(h, CARRIER_SRC, WAN4, again, &r2);
+        if ((r2.verdict == TND_VERDICT_ANSWER && r2.status == 482) != cases[i].loop)
+            fail_msg("%s: %s %d", cases[i].from, tnd_verdict_name(r2.verdict), r2.status);
+    }
 }
 
 static void rule5_spiral_by_another_trunk(void **state)
@@ -550,8 +611,10 @@ int main(void)
         CASE(rule4_own_uri_becomes_the_trunks),
         CASE(rule4_request_uri_route),
         CASE(rule4_own_maddr),
+        CASE(rule4_nowhere_to_go),
         CASE(rule3_route_by_maddr),
         CASE(rule5_second_return_is_a_loop),
+        CASE(rule5_fields),
         CASE(rule5_spiral_by_another_trunk),
         CASE(rule5_spiral_keeps_the_branch),
     };
