@@ -33,25 +33,28 @@ const struct tnd__pick_kernel *tnd__pick_kernel_of(enum tnd_isa isa)
 
 // With equal weights the smallest score is the largest draw: no logarithm. Targets lie in
 // order of family rank, so the first live one tells which rank serves. The complement of the
-// index makes ties go to the lower one.
+// index makes ties go to the lower one; 0 is less than any draw. No branch depends on a draw.
 static uint32_t pick_address(const struct tnd_target_set *s, uint64_t key, uint16_t record)
 {
     const struct tnd_record *r = &tnd_set_records(s)[record];
-    const struct tnd_target *t = tnd_set_targets(s) + r->first, *end = t + r->n;
+    const struct tnd_target *t = tnd_set_targets(s);
+    uint32_t i = r->first, end = i + r->n;
     uint64_t best = 0;
     uint8_t rank;
 
-    while (!(t->flags & TND_TARGET_LIVE))
-        t++;
-    rank = t->family_rank;
-    for (uint32_t i = (uint32_t)(t - tnd_set_targets(s)); t < end; t++, i++) {
-        bool serves = t->flags & TND_TARGET_LIVE && t->family_rank == rank;
-        uint64_t draw = (uint64_t)tnd__pick_draw(key ^ TND__KEY_ADDRESS, t->id) << 32 | ~i;
+    while (!(t[i].flags & TND_TARGET_LIVE))
+        i++;
+    rank = t[i].family_rank;
+    for (; i < end && t[i].family_rank == rank; i++) {
+        uint64_t draw = (uint64_t)tnd__pick_draw(key ^ TND__KEY_ADDRESS, t[i].id) << 32 | ~i;
 
-        best = serves && draw > best ? draw : best;
+        draw &= -(uint64_t)(t[i].flags & TND_TARGET_LIVE);
+        best = draw > best ? draw : best;
     }
     return ~(uint32_t)best;
 }
+
+_Static_assert(TND_TARGET_LIVE == 1, "a mask of all bits when negated");
 
 // What is left to decide of a burst, after the sets that leave no choice.
 struct choices {

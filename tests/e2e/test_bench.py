@@ -11,7 +11,10 @@ from conftest import BUILD
 SIZES = [1, 2, 4, 8, 16, 32, 64, 256]
 STAGES = ["rx", "frame", "parse", "digest", "steer", "route", "pick", "egress", "rewrite", "tx"]
 NAMES = {"parse.invite": "ns", "digest.invite": "ns", "ref.lines": "ns", "ref.memcpy": "ns", "ref.miss": "ns",
-         **{f"pick.{n}": "ns" for n in SIZES}, **{f"pick.walk.{n}": "ns" for n in SIZES},
+         **{f"pick.{n}": "ns" for n in SIZES}, "pick.addresses.16": "ns",
+         **{f"pick.{k}.{n}": "ns" for k in ("walk", "alias", "maglev", "latency") for n in SIZES},
+         **{f"pick.moved.{k}": "share" for k in ("walk", "alias", "maglev", "rendezvous")},
+         **{f"pick.worst_share_error{k}": "share" for k in ("", ".haproxy", ".kamailio")},
          **{f"table.lookup.{n}": "ns" for n in ("1k", "100k", "1m")}, "table.bytes_per_name.1m": "bytes",
          **{f"route.ring.{k}": "requests/s" for k in ("cold", "hot", "1m", "churn", "1w", "2w")},
          "route.call": "ns", **{f"route.latency.{p}": "ns" for p in ("p50", "p99", "p999")},
@@ -54,6 +57,11 @@ def test_quick(tmp_path):
     # The stages are parts of the request, and most of it.
     request = results["route.request.cold"]["value"]
     assert 0.5 < sum(results[f"route.stage.{s}"]["value"] for s in STAGES) / request < 1.05
+    # One of sixteen died: nobody else moves with the pick, everybody's neighbour does with a walk.
+    moved = {k: results[f"pick.moved.{k}"]["value"] for k in ("walk", "alias", "maglev", "rendezvous")}
+    assert abs(moved["rendezvous"] - 1 / 16) < 1e-4
+    assert moved["rendezvous"] < moved["maglev"] < moved["walk"] < moved["alias"]
+    assert results["pick.worst_share_error"]["value"] < 1e-4
     assert 16 < results["table.bytes_per_name.1m"]["value"] < 1000
 
 
