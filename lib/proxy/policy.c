@@ -179,13 +179,15 @@ const struct tnd_route_rule *tnd_policy_route(const struct tnd_policy *p, uint16
                                               const struct tnd_sip_msg *msg,
                                               enum tnd_method match_as)
 {
+    const bool number = is_number(msg); // a walk through the parameters: not again for each rule
+
     for (uint32_t i = 0; i < p->n_rules; i++) {
         const struct tnd_route_rule *r = &p->rules[i];
         if (r->from != TND_NO_TRUNK && r->from != from)
             continue;
         if (!method_matches(r, msg, match_as))
             continue;
-        if (r->user && !user_matches(r->user, tnd_text(msg, msg->ruri.user), is_number(msg)))
+        if (r->user && !user_matches(r->user, tnd_text(msg, msg->ruri.user), number))
             continue;
         if (r->domain && !domain_matches(r->domain, tnd_text(msg, msg->ruri.host)))
             continue;

@@ -1,4 +1,6 @@
 // Rules 1 to 5: what is ours, who may pass, which way, with which Request-URI, and loops.
+#include <time.h>
+
 #include "unit/rules.h"
 
 static const char *options_to(const char *uri)
@@ -324,6 +326,40 @@ static void rule4_number_without_next_hop(void **state)
     assert_forward(r); // not for us
 }
 
+static double route_ns(const struct tnd_sip_msg *m, uint32_t rules)
+{
+    struct timespec from, to;
+    double least = 1e9, ns;
+
+    h->policy.n_rules = rules;
+    for (int round = 0; round < 101; round++) {
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+        assert_null(tnd_policy_route(&h->policy, PBX, m, TND_METHOD_INVITE));
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+        ns = (double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec);
+        least = ns < least ? ns : least;
+    }
+    return least;
+}
+
+// Whoever writes a long Request-URI must not have all of it read again for each rule.
+static void rule3_rules_do_not_multiply_a_long_uri(void **state)
+{
+    static char uri[TND_SIP_MAX / 2] = "sip:+-49@elsewhere.example";
+    static struct tnd_sip_msg m;
+
+    (void)state;
+    while (strlen(uri) < sizeof uri - 4)
+        strcat(uri, ";a");
+    for (int i = 0; i < HARNESS_RULES; i++)
+        h->rules[i] = (struct tnd_route_rule){.from = PBX, .user = "x*"};
+    const char *text = make_request(&(struct request){.uri = uri});
+    assert_int_equal(tnd_sip_parse(text, strlen(text), &m), TND_SIP_ERR_NONE);
+    double one = route_ns(&m, 1), all = route_ns(&m, HARNESS_RULES);
+    if (all > 4 * one)
+        fail_msg("%d rules: %.0f ns, one: %.0f ns", HARNESS_RULES, all, one);
+}
+
 // ---- 4: Request-URI -------------------------------------------------------------------------
 
 static void rule4_own_uri_becomes_the_trunks(void **state)
@@ -608,6 +644,7 @@ int main(void)
         CASE(rule3_user_and_domain_patterns),
         CASE(rule3_numbers),
         CASE(rule4_number_without_next_hop),
+        CASE(rule3_rules_do_not_multiply_a_long_uri),
         CASE(rule4_own_uri_becomes_the_trunks),
         CASE(rule4_request_uri_route),
         CASE(rule4_own_maddr),
