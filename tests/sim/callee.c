@@ -8,6 +8,7 @@ static void send_answer(struct sim *s, struct call *c, int status)
     struct text t;
     char text[PACKET_MAX], contact[80], tag[24];
     struct ua_response r = {.status = status, .to_tag = tag};
+    char more[120] = "";
 
     if (!c->asked || !text_read(c->asked, c->asked_len, &t))
         return;
@@ -17,7 +18,9 @@ static void send_answer(struct sim *s, struct call *c, int status)
         snprintf(contact, sizeof contact, "sip:uas@%s",
                  c->host->fqdn ? "192.168.77.7:5066" : addr_text(&c->host->addr));
         r.contact = contact;
-        r.more = c->host->fqdn ? "Record-Route: " POP "\r\n" : NULL;
+        snprintf(more, sizeof more, "%s%s", c->host->fqdn ? "Record-Route: " POP "\r\n" : "",
+                 status == 180 && c->reliable ? "Require: 100rel\r\nRSeq: 776\r\n" : "");
+        r.more = more;
         r.body = status == 200 ? "v=0\r\nanswer\r\n" : NULL;
     } else if (status == 100) {
         r.to_tag = NULL;
@@ -117,17 +120,15 @@ static void on_bye_answer(struct sim *s, struct client_tx *tx, const struct text
     call_end(s, tx->call, t && (t->status == 200 || t->status == 481));
 }
 
-static void hang_up(struct sim *s, void *who, uint64_t n)
+// Its leg of the dialog, from the INVITE it answered.
+static bool set_leg(struct call *c)
 {
-    struct call *c = who;
     struct leg *l = &c->callee;
     struct text t;
     struct slice from, to;
-    struct ua_request r = {.method = "BYE", .uri = l->target, .in_dialog = true};
 
     if (c->ended || c->over || !c->asked || !text_read(c->asked, c->asked_len, &t))
-        return;
-    c->over = true;
+        return false;
     from = text_header(&t, "From", 0);
     to = text_header(&t, "To", 0);
     snprintf(l->peer, sizeof l->peer, "%.*s", from.n, from.p);
@@ -137,8 +138,50 @@ static void hang_up(struct sim *s, void *who, uint64_t n)
         snprintf(l->self, sizeof l->self, "%.*s;tag=t%u", to.n, to.p, c->n);
     l->src = l->listen = c->host->addr;
     snprintf(l->sent_by, sizeof l->sent_by, "%s", addr_text(&l->src));
+    snprintf(l->contact, sizeof l->contact, "sip:uas@%s", addr_text(&l->src));
+    return true;
+}
+
+static void hang_up(struct sim *s, void *who, uint64_t n)
+{
+    struct call *c = who;
+    struct leg *l = &c->callee;
+    struct ua_request r = {.method = "BYE", .uri = l->target, .in_dialog = true};
+
+    if (!set_leg(c))
+        return;
+    c->over = true;
     r.cseq = ++l->cseq;
     ua_start(s, c, l, &c->bye, &r, on_bye_answer);
+}
+
+// ---- What else it does in the dialog ------------------------------------------------------------
+
+static void on_other_answer(struct sim *s, struct client_tx *tx, const struct text *t)
+{
+    (void)s, (void)tx, (void)t; // the call goes on whatever came of it
+}
+
+static void on_reinvite_answer(struct sim *s, struct client_tx *tx, const struct text *t)
+{
+    if (t && t->status >= 200 && t->status < 300)
+        ua_ack(s, tx->call, &tx->call->callee, tx->cseq);
+}
+
+static void send_other(struct sim *s, void *who, uint64_t n)
+{
+    struct call *c = who;
+    struct leg *l = &c->callee;
+    struct ua_request r = {.method = n ? "INVITE" : c->in_dialog_method,
+                           .uri = l->target,
+                           .in_dialog = true,
+                           .body = "v=0\r\nhold\r\n"};
+
+    if (!set_leg(c))
+        return;
+    r.cseq = ++l->cseq;
+    ua_start(s, c, l, n ? &c->callee_invite : &c->callee_other, &r,
+             n ? on_reinvite_answer : on_other_answer);
 }
 
 static void on_ack(struct sim *s, struct call *c, const struct text *t)
@@ -152,6 +195,10 @@ static void on_ack(struct sim *s, struct call *c, const struct text *t)
     if (!text_read(c->asked, c->asked_len, &invite))
         return;
     ua_learn(c, &c->callee, &invite, false);
+    if (c->callee_informs)
+        sim_after(s, (500 + sim_below(s, 3000)) * MS, send_other, c, false);
+    if (c->callee_reinvites)
+        sim_after(s, (500 + sim_below(s, 5000)) * MS, send_other, c, true);
     if (c->callee_ends)
         sim_after(s, (1000 + sim_below(s, 12000)) * MS, hang_up, c, 0);
 }
@@ -164,7 +211,8 @@ void callee_receive(struct sim *s, struct host *h, const struct packet *p)
     if (!text_read(p->text, p->len, &t) || !(c = call_of(s, &t)))
         return;
     if (t.status) {
-        ua_heard(s, &c->bye, &t);
+        if (!ua_heard(s, &c->bye, &t) && !ua_heard(s, &c->callee_other, &t))
+            ua_heard(s, &c->callee_invite, &t);
     } else if (slice_is(t.method, "INVITE")) {
         on_invite(s, h, c, p, &t);
     } else if (slice_is(t.method, "ACK")) {

@@ -24,7 +24,11 @@ static void set_address(struct call *c, struct leg *l, uint32_t chance)
     uint8_t hi = (uint8_t)(c->n >> 8), lo = (uint8_t)c->n;
     char text[80];
 
-    if (c->side == SIDE_SIX) {
+    if (c->side == SIDE_CARRIER) {
+        snprintf(text, sizeof text, "203.0.113.%u:%u", 100 + lo % 20, 5060 + hi);
+        l->src = l->listen = addr_of(text);
+        l->next = addr_of("198.51.100.1:5060");
+    } else if (c->side == SIDE_SIX) {
         snprintf(text, sizeof text, "[2001:db8:6::%x:%x]:5070", c->n >> 16, c->n & 0xffff);
         l->src = l->listen = addr_of(text);
         l->next = addr_of("[2001:db8::10]:5060");
@@ -49,10 +53,10 @@ static enum call_kind kind_of(uint32_t chance)
     static const struct {
         enum call_kind kind;
         uint32_t share;
-    } kinds[] = {{CALL_PLAIN, 560},      {CALL_CANCELLED, 100}, {CALL_REJECTED, 60},
+    } kinds[] = {{CALL_PLAIN, 555},      {CALL_CANCELLED, 100}, {CALL_REJECTED, 60},
                  {CALL_TARGET_503, 30},  {CALL_CHALLENGED, 60}, {CALL_MESSAGE, 60},
                  {CALL_REGISTER, 70},    {CALL_OPTIONS, 30},    {CALL_OPTIONS_US, 10},
-                 {CALL_NO_FORWARDS, 10}, {CALL_REQUIRES, 10}};
+                 {CALL_NO_FORWARDS, 10}, {CALL_REQUIRES, 10},   {CALL_LOOPS, 5}};
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (chance < kinds[i].share)
@@ -62,15 +66,49 @@ static enum call_kind kind_of(uint32_t chance)
     return CALL_PLAIN;
 }
 
-static void set_up(struct sim *s, struct call *c)
+// What is asked for: a user that the routes know by its first letters.
+static void set_user(struct call *c, char user[24])
 {
-    struct leg *l = &c->caller;
+    bool inbound = c->side == SIDE_CARRIER;
 
-    c->kind = kind_of(sim_below(s, 1000));
-    c->side = (enum call_side)sim_below(s, 3);
+    snprintf(user, 24, "%s%u",
+             c->kind == CALL_LOOPS ? "lp"
+             : c->hairpin          ? "hp"
+             : inbound             ? "in"
+                                   : "+49",
+             c->n);
+}
+
+static void set_habits(struct sim *s, struct call *c)
+{
+    static const char *const in_dialog[] = {"INFO", "UPDATE", "MESSAGE", "NOTIFY", "REFER"};
+    static const char *const other[] = {"MESSAGE", "MESSAGE", "SUBSCRIBE", "PUBLISH", "REFER"};
+
     c->reinvites = sim_below(s, 4) == 0;
     c->informs = sim_below(s, 6) == 0;
     c->callee_ends = sim_below(s, 3) == 0;
+    c->reliable = sim_below(s, 6) == 0;
+    c->callee_informs = sim_below(s, 6) == 0;
+    c->callee_reinvites = sim_below(s, 6) == 0;
+    c->in_dialog_method = in_dialog[sim_below(s, 5)];
+    c->other_method = other[sim_below(s, 5)];
+    c->hairpin = sim_below(s, 3) == 0 && c->side == SIDE_CARRIER;
+    c->proxy_stays = sim_below(s, 2);
+}
+
+static void set_up(struct sim *s, struct call *c)
+{
+    struct leg *l = &c->caller;
+    char user[24];
+
+    c->kind = kind_of(sim_below(s, 1000));
+    c->side = sim_below(s, 5) ? (enum call_side)sim_below(s, 3) : SIDE_CARRIER;
+    if (c->kind == CALL_LOOPS)
+        c->side = SIDE_CARRIER;
+    if (c->kind == CALL_REGISTER && c->side == SIDE_CARRIER)
+        c->side = SIDE_PBX;
+    set_habits(s, c);
+    set_user(c, user);
     c->has_rr_joined = sim_below(s, 3) == 0;
     c->compact = sim_below(s, 5) == 0;
     c->to_our_name = sim_below(s, 2) == 0;
@@ -79,12 +117,16 @@ static void set_up(struct sim *s, struct call *c)
     snprintf(l->self, sizeof l->self, "\"C, %u\" <sip:u%u@caller.example>;tag=f%08x", c->n, c->n,
              sim_below(s, UINT32_MAX));
     snprintf(l->peer, sizeof l->peer,
-             c->kind == CALL_REGISTER ? "<sip:u%u@edge.example>" : "<sip:+49%u@edge.example>",
-             c->n);
+             c->kind == CALL_REGISTER ? "<sip:u%.0s%u@edge.example>" : "<sip:%s@edge.example>",
+             user, c->n);
     snprintf(l->contact, sizeof l->contact, "sip:u%u@%s", c->n,
              c->side == SIDE_NAT ? l->sent_by : addr_text(&l->listen));
     snprintf(l->target, sizeof l->target,
-             c->to_our_name ? "sip:+49%u@edge.example" : "sip:+49%u@sip.carrier.example", c->n);
+             c->to_our_name            ? "sip:%s@edge.example"
+             : c->kind == CALL_LOOPS   ? "sip:%s@192.0.2.10:5060"
+             : c->side == SIDE_CARRIER ? "sip:%s@198.51.100.1:5060"
+                                       : "sip:%s@sip.carrier.example",
+             user);
     l->cseq = 1 + sim_below(s, 1000);
 }
 
@@ -144,7 +186,7 @@ static void next_step(struct sim *s, void *who, uint64_t n)
         send_in_dialog(s, c, &c->invite, "INVITE", on_invite);
     } else if (c->informs) {
         c->informs = false;
-        send_in_dialog(s, c, &c->other, "INFO", on_other);
+        send_in_dialog(s, c, &c->other, c->in_dialog_method, on_other);
     } else if (!c->callee_ends || n) {
         send_in_dialog(s, c, &c->other, "BYE", on_bye);
     } else { // the callee is to end it; one that fell silent never will
@@ -223,12 +265,14 @@ static void cancel(struct sim *s, void *who, uint64_t n)
 {
     struct call *c = who;
     char uri[120];
+    struct text was;
     struct ua_request r = {
         .method = "CANCEL", .uri = uri, .branch = c->invite.branch, .cseq = c->invite.cseq};
 
     if (!c->invite.active || c->dialog)
         return;
-    snprintf(uri, sizeof uri, "%s", c->caller.target);
+    text_read(c->invite.text, c->invite.len, &was);
+    snprintf(uri, sizeof uri, "%.*s", was.uri.n, was.uri.p);
     c->cancelling = true;
     ua_start(s, c, &c->caller, &c->cancel, &r, on_cancel);
 }
@@ -247,9 +291,35 @@ static int expected(const struct call *c)
         return 483;
     case CALL_REQUIRES:
         return 420;
+    case CALL_LOOPS:
+        return 482;
     default:
         return 200;
     }
+}
+
+static void on_prack(struct sim *s, struct client_tx *tx, const struct text *t)
+{
+    (void)s, (void)tx, (void)t; // the INVITE's answer says how it goes on
+}
+
+// RFC 3262 4: the early dialog is known by the reliable response; once is enough here.
+static void prack(struct sim *s, struct call *c, const struct text *t)
+{
+    struct slice to = text_header(t, "To", 0), rseq = text_header(t, "RSeq", 0);
+    char before[sizeof c->caller.peer], rack[64];
+    struct ua_request r = {.method = "PRACK", .in_dialog = true, .more = rack};
+
+    if (!rseq.p || c->prack.text || c->dialog)
+        return;
+    memcpy(before, c->caller.peer, sizeof before);
+    snprintf(c->caller.peer, sizeof c->caller.peer, "%.*s", to.n, to.p);
+    snprintf(rack, sizeof rack, "RAck: %.*s %u INVITE\r\n", rseq.n, rseq.p, c->invite.cseq);
+    ua_learn(c, &c->caller, t, true);
+    r.uri = c->caller.target;
+    r.cseq = ++c->caller.cseq;
+    ua_start(s, c, &c->caller, &c->prack, &r, on_prack);
+    memcpy(c->caller.peer, before, sizeof before); // the CANCEL, should there be one, has no tag
 }
 
 static void on_invite(struct sim *s, struct client_tx *tx, const struct text *t)
@@ -259,6 +329,7 @@ static void on_invite(struct sim *s, struct client_tx *tx, const struct text *t)
     if (!t) {
         call_end(s, c, false);
     } else if (t->status < 200) {
+        prack(s, c, t);
         if (c->kind == CALL_CANCELLED && !c->cancel.text && !c->cancelling) {
             c->cancelling = true;
             sim_after(s, sim_below(s, 3000) * MS, cancel, c, 0);
@@ -290,7 +361,8 @@ static void on_invite(struct sim *s, struct client_tx *tx, const struct text *t)
 static void send_other(struct sim *s, void *who, uint64_t n)
 {
     struct call *c = who;
-    struct ua_request r = {.method = "MESSAGE", .uri = c->caller.target, .cseq = c->caller.cseq++};
+    struct ua_request r = {
+        .method = c->other_method, .uri = c->caller.target, .cseq = c->caller.cseq++};
 
     if (c->kind == CALL_REGISTER) {
         r.method = "REGISTER";
@@ -299,7 +371,9 @@ static void send_other(struct sim *s, void *who, uint64_t n)
         r.method = "OPTIONS";
     } else if (c->kind == CALL_OPTIONS_US) {
         r.method = "OPTIONS";
-        r.uri = c->side == SIDE_SIX ? "sip:[2001:db8::10]:5060" : "sip:198.51.100.1:5060";
+        r.uri = c->side == SIDE_SIX   ? "sip:[2001:db8::10]:5060"
+                : c->side == SIDE_NAT ? "sip:192.0.2.10:5060"
+                                      : "sip:198.51.100.1:5060";
     } else {
         r.body = body_of(s);
     }
@@ -339,7 +413,7 @@ void caller_start(struct sim *s, uint32_t n)
 
 // ---- What comes in --------------------------------------------------------------------------
 
-static void answer_bye(struct sim *s, struct call *c, const struct packet *p, const struct text *t)
+static void reply(struct sim *s, struct call *c, const struct packet *p, const struct text *t)
 {
     struct ua_response r = {.status = 200};
     char text[PACKET_MAX];
@@ -349,6 +423,27 @@ static void answer_bye(struct sim *s, struct call *c, const struct packet *p, co
 
     addr_read(by.p, by.n, &dst);
     net_send(s, &c->caller.src, c->side == SIDE_NAT ? &p->src : &dst, text, len);
+}
+
+static void answer_invite(struct sim *s, struct call *c, const struct text *t)
+{
+    struct ua_response r = {.status = 200, .contact = c->caller.contact};
+    char text[PACKET_MAX];
+
+    if (c->caller_answer.final && c->caller_answer.cseq == text_cseq(t)) {
+        net_send(s, &c->caller_answer.src, &c->caller_answer.dst, c->caller_answer.text,
+                 c->caller_answer.len);
+        return;
+    }
+    c->caller_answer.call = c;
+    c->caller_answer.src = c->caller.src;
+    uint32_t len = ua_respond(t, &r, text);
+    ua_answer(s, &c->caller_answer, text, len);
+}
+
+static void answer_bye(struct sim *s, struct call *c, const struct packet *p, const struct text *t)
+{
+    reply(s, c, p, t);
     if (!c->over)
         call_end(s, c, true);
     c->over = true;
@@ -360,8 +455,15 @@ void caller_receive(struct sim *s, struct call *c, const struct packet *p, const
     if (t->status == 0) {
         if (slice_is(t->method, "BYE"))
             answer_bye(s, c, p, t);
+        else if (slice_is(t->method, "INVITE"))
+            answer_invite(s, c, t);
+        else if (slice_is(t->method, "ACK"))
+            ua_acked(&c->caller_answer, text_cseq(t));
+        else
+            reply(s, c, p, t);
         return;
     }
-    if (!ua_heard(s, &c->invite, t) && !ua_heard(s, &c->other, t) && !ua_heard(s, &c->cancel, t))
+    if (!ua_heard(s, &c->invite, t) && !ua_heard(s, &c->other, t) && !ua_heard(s, &c->cancel, t) &&
+        !ua_heard(s, &c->prack, t))
         sim_trace(s, "call %u: a late %d", c->n, t->status);
 }

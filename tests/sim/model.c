@@ -50,7 +50,8 @@ static struct model_call *seen_of(struct call *c)
 }
 
 // 17.2.3: branch and method, ACK and CANCEL being their INVITE's.
-static struct model_tx *tx_of(struct call *c, struct slice branch, struct slice method)
+static struct model_tx *tx_of(struct sim *s, struct call *c, struct slice branch,
+                              struct slice method)
 {
     struct model_call *seen = seen_of(c);
     bool invite =
@@ -59,9 +60,12 @@ static struct model_tx *tx_of(struct call *c, struct slice branch, struct slice 
     for (uint32_t i = 0; i < seen->n; i++)
         if (slice_is(branch, seen->tx[i].branch) && seen->tx[i].invite == invite)
             return &seen->tx[i];
-    if (seen->n == TX_MAX)
-        abort();
+    if (seen->n == TX_MAX) {
+        sim_violation(s, "call %u: more transactions than a call has", c->n);
+        seen->n--;
+    }
     struct model_tx *tx = &seen->tx[seen->n++];
+    memset(tx, 0, sizeof *tx);
     snprintf(tx->branch, sizeof tx->branch, "%.*s", branch.n, branch.p);
     tx->invite = invite;
     return tx;
@@ -80,6 +84,10 @@ struct asked { // a request on its way, and what is known of it
     const struct text *t;
     const struct step *step;
     bool ack, cancel, in_dialog, from_caller, by_name;
+    unsigned pass; // how often it has come to us: 1, or more by way of the proxy
+    bool has_next; // whether Routes are left below ours, of which
+    struct slice next;
+    const char *trunk; // where the routes lead: host and port of that trunk's URI
     enum model_name name;
     struct model_look look; // at `name`, for the destination
 };
@@ -89,22 +97,42 @@ static int exhausted(const struct asked *a)
     return a->from_caller && a->c->side == SIDE_SIX ? 503 : 500;
 }
 
+// Rule 3: the trunk that the routes lead to, for whoever asks.
+static void find_trunk(struct asked *a)
+{
+    const struct call *c = a->c;
+
+    a->by_name = !a->in_dialog;
+    if (slice_is(a->t->method, "REGISTER")) {
+        a->name = NAME_REGISTRAR;
+        a->trunk = "reg.example";
+    } else if (c->side != SIDE_CARRIER || (c->hairpin && c->kind != CALL_LOOPS && a->pass == 2)) {
+        a->name = NAME_CARRIER;
+        a->trunk = "sip.carrier.example";
+    } else {
+        a->by_name = false;
+        a->trunk = c->hairpin || c->kind == CALL_LOOPS ? PROXY_ADDR : BOX_ADDR;
+    }
+}
+
 // Which name the request goes by, if any: the trunk's, or that of a proxy in its Route.
 static void find_name(struct asked *a)
 {
     struct slice route[16];
-    unsigned n = text_items(a->t, "Route", route, 16);
+    unsigned n = text_items(a->t, "Route", route, 16), i = 0;
 
-    a->by_name = true;
-    a->name = slice_is(a->t->method, "REGISTER") ? NAME_REGISTRAR : NAME_CARRIER;
+    a->pass = (text_items(a->t, "Via", route, 16) + 1) / 2;
+    n = text_items(a->t, "Route", route, 16);
+    find_trunk(a);
     if (!a->in_dialog)
         return;
-    a->by_name = false;
-    for (unsigned i = 0; i < n; i++)
-        if (slice_is(text_host(text_uri(route[i])), "pop.carrier.example")) {
-            a->by_name = true;
-            a->name = NAME_POP;
-        }
+    while (i < n && model_is_ours(text_uri(route[i])))
+        i++;
+    a->has_next = i < n;
+    a->next = a->has_next ? text_uri(route[i]) : a->t->uri;
+    a->by_name = slice_is(text_host(a->next), "pop.carrier.example");
+    if (a->by_name)
+        a->name = NAME_POP;
 }
 
 // ---- Where it went ----------------------------------------------------------------------------
@@ -112,23 +140,35 @@ static void find_name(struct asked *a)
 static const char *check_in_dialog(struct sim *s, struct asked *a)
 {
     const struct sim_addr *dst = &a->step->out[0].dst;
-    struct slice host = text_host(a->t->uri);
-    struct sim_addr contact;
+    struct slice host = text_host(a->next);
+    struct sim_addr next;
 
-    if (!a->from_caller) {
-        bool flow = a->c->side == SIDE_NAT;
+    if (!a->from_caller && a->pass == 1 && a->c->side != SIDE_CARRIER) {
         struct model_look home;
         model_look(s, NAME_CARRIER, &a->step->src, &home);
-        s->model->byes_from_outside += !home.member;
+        s->model->byes_from_outside += slice_is(a->t->method, "BYE") && !home.member;
+    }
+    s->model->callee_requests += !a->from_caller && !slice_is(a->t->method, "BYE");
+    s->model->pracks += slice_is(a->t->method, "PRACK");
+    if (!a->from_caller && !a->has_next) {
         const struct leg *l = &a->c->caller;
+        bool flow = a->c->side == SIDE_NAT;
         return same_addr(dst, flow ? &l->src : &l->listen) ? NULL : "not where the caller is";
     }
-    if (!a->by_name) {
-        if (!addr_read(host.p, host.n, &contact) || !same_addr(&contact, dst))
-            return "not at the callee's Contact";
-        return NULL;
-    }
-    return NULL; // at its dialog's target, as has been seen
+    if (a->by_name)
+        return NULL; // at its dialog's target, as has been seen
+    if (!addr_read(host.p, host.n, &next) || !same_addr(&next, dst))
+        return a->has_next ? "not at the next of its Routes" : "not at the callee's Contact";
+    return NULL;
+}
+
+// Out of dialog, to a trunk whose URI is an address.
+static const char *check_numeric(struct sim *s, struct asked *a)
+{
+    struct sim_addr due = addr_of(a->trunk);
+
+    s->model->inbound += a->pass == 1 && slice_is(a->t->method, "INVITE");
+    return same_addr(&due, &a->step->out[0].dst) ? NULL : "not at its trunk";
 }
 
 static bool is_stale(const struct sim *s)
@@ -155,6 +195,9 @@ static const char *check_new(struct sim *s, struct asked *a)
     }
     if (a->in_dialog)
         return check_in_dialog(s, a);
+    if (!a->by_name)
+        return check_numeric(s, a);
+    s->model->hairpins += a->pass == 2;
     if (!a->look.allowed)
         return "not a target to be chosen now";
     s->model->draws++;
@@ -184,6 +227,22 @@ static const char *check_new(struct sim *s, struct asked *a)
     return NULL;
 }
 
+// 16.11: the same request has the same branch, also after a restart with the same keys. An ACK's To
+// tag makes another loop hash of it where there has been a pass before; that was in the memory.
+static const char *check_branch_again(struct sim *s, struct asked *a, const struct text *out)
+{
+    const struct model_tx *tx = a->tx;
+
+    if (tx->keys != s->model->keys || (a->pass > 1 && (a->ack || a->cancel)))
+        return NULL;
+    s->model->same_branches++;
+    if (a->cancel && !same_addr(&a->step->src, &tx->src))
+        return NULL; // its port is in the branch, and its INVITE's is forgotten
+    return slice_is(text_param(text_header(out, "Via", 0), "branch"), tx->out_branch)
+               ? NULL
+               : "after a restart, not the branch of its request";
+}
+
 // A retransmission, a CANCEL, the ACK of a failure: 3263 4.4, 3261 16.11.
 static const char *check_again(struct sim *s, struct asked *a, const struct text *out)
 {
@@ -192,10 +251,10 @@ static const char *check_again(struct sim *s, struct asked *a, const struct text
     bool repeated = digest_text(a->step->text, a->step->len) == tx->in_digest;
 
     s->model->repeats++;
-    s->model->cancels_after_edit += a->cancel && !a->look.allowed;
+    s->model->cancels_after_edit += a->cancel && a->by_name && !a->look.allowed;
     if (tx->incarnation != s->model->incarnation) { // its memory is gone
         if (same_addr(&o->dst, &tx->dst))
-            return NULL;
+            return check_branch_again(s, a, out);
         if (!a->by_name || (a->look.sure && a->look.digest == tx->set_digest))
             return "another target after a restart, of the same targets";
         return a->look.allowed ? NULL : "not a target to be chosen now";
@@ -214,6 +273,8 @@ static void note_forward(struct sim *s, struct asked *a, const struct text *out)
     struct model_tx *tx = a->tx;
     struct slice branch = text_param(text_header(out, "Via", 0), "branch");
 
+    if (!tx->listener.family) // a CANCEL that a new key has made one without its INVITE
+        tx->listener = a->step->dst;
     // Neither is remembered by itself: without its INVITE each is drawn again.
     if (a->cancel || (a->ack && !a->in_dialog && tx->incarnation != s->model->incarnation) ||
         (a->ack && tx->state == TX_FORWARDED &&
@@ -225,9 +286,19 @@ static void note_forward(struct sim *s, struct asked *a, const struct text *out)
     tx->incarnation = s->model->incarnation;
     tx->dst = a->step->out[0].dst;
     tx->listener = a->step->dst;
+    tx->src = a->step->src;
+    tx->keys = s->model->keys;
+    s->model->paired += !same_addr(&a->step->out[0].src, &a->step->dst);
     tx->in_digest = digest_text(a->step->text, a->step->len);
     tx->out_digest = digest_text(a->step->out[0].text, a->step->out[0].len);
     snprintf(tx->out_branch, sizeof tx->out_branch, "%.*s", branch.n, branch.p);
+}
+
+// Rule 10: it bears the To tag of an answer made here.
+static bool is_ack_of_answer(const struct asked *a)
+{
+    return a->ack && *a->tx->answer_tag &&
+           slice_is(text_param(text_header(a->t, "To", 0), "tag"), a->tx->answer_tag);
 }
 
 static const char *on_forward(struct sim *s, struct asked *a)
@@ -239,8 +310,10 @@ static const char *on_forward(struct sim *s, struct asked *a)
     if (a->step->n_out != 1 || !text_read(a->step->out[0].text, a->step->out[0].len, &out))
         return "one readable datagram is due";
     if (a->c->kind == CALL_NO_FORWARDS || a->c->kind == CALL_REQUIRES ||
-        a->c->kind == CALL_OPTIONS_US)
+        a->c->kind == CALL_OPTIONS_US || (a->c->kind == CALL_LOOPS && a->pass > 2 && !a->ack))
         return "forwarded what is to be answered here";
+    if (is_ack_of_answer(a))
+        return "forwarded the ACK of an answer made here";
     if (a->by_name)
         model_look(s, a->name, &a->step->out[0].dst, &a->look);
     if (strcmp(a->step->origin, "expired") == 0 && a->by_name &&
@@ -252,7 +325,7 @@ static const char *on_forward(struct sim *s, struct asked *a)
     else
         what = check_new(s, a);
     if (!what)
-        what = model_request_text(a->c, a->step, a->t, &out);
+        what = model_request_text(a->step, a->t, &out, a->trunk);
     note_forward(s, a, &out);
     return what;
 }
@@ -277,6 +350,11 @@ static const char *check_status(struct sim *s, struct asked *a, int status)
         return status == 420 ? NULL : "Proxy-Require is answered 420";
     if (a->c->kind == CALL_OPTIONS_US)
         return status == 200 ? NULL : "OPTIONS to us is answered 200";
+    // 16.3: our second pass is the first that leaves a mark, the third is known by it.
+    if (a->c->kind == CALL_LOOPS && a->pass > 2) {
+        s->model->loops++;
+        return status == 482 ? NULL : "a loop is answered 482";
+    }
     if (tx->state == TX_ANSWERED && tx->incarnation == s->model->incarnation)
         return status == tx->answer ? NULL : "answered before, and otherwise";
     if (status != exhausted(a))
@@ -318,6 +396,10 @@ static const char *on_answer(struct sim *s, struct asked *a)
     a->c->excused |= out_status >= 500; // no target, as has been seen
     if (a->cancel && due == 1)
         return NULL; // says nothing of its INVITE
+    struct slice tag = text_param(text_header(&out, "To", 0), "tag");
+    if (*tx->answer_tag && !slice_is(tag, tx->answer_tag))
+        return "another To tag than before";
+    snprintf(tx->answer_tag, sizeof tx->answer_tag, "%.*s", tag.n, tag.p);
     tx->answer = a->cancel ? 487 : out_status;
     tx->state = TX_ANSWERED;
     tx->incarnation = s->model->incarnation;
@@ -343,6 +425,7 @@ static const char *on_park(struct sim *s, struct asked *a)
     a->tx->state = TX_PARKED;
     a->tx->incarnation = s->model->incarnation;
     a->tx->parked_us = s->now_us;
+    a->tx->parked_at = a->step->dst;
     return NULL;
 }
 
@@ -351,7 +434,7 @@ static const char *on_absorb(struct sim *s, struct asked *a)
     s->model->absorbed++;
     if (waits(s, a->tx) && (!a->ack || a->in_dialog) && !a->cancel)
         return NULL;
-    return a->ack && a->tx->state == TX_ANSWERED ? NULL : "absorbed";
+    return a->ack && (a->tx->state == TX_ANSWERED || is_ack_of_answer(a)) ? NULL : "absorbed";
 }
 
 // The ACK of a 2xx waits like any request, and nobody can be told that it did so in vain.
@@ -374,6 +457,10 @@ static const char *on_drop(struct sim *s, struct asked *a)
         return model_asks(s, a->name) ? NULL : "its name is asked for by nobody";
     if (a->ack && strcmp(a->step->reason, "exhausted-ack") == 0 && a->by_name)
         return give_up_ack(s, a);
+    // After a restart the ACK of a loop's 482 has another branch than its INVITE, and loops itself.
+    if (a->ack && a->c->kind == CALL_LOOPS && a->pass > 2 && s->model->incarnation &&
+        strcmp(a->step->reason, "ack-unrouted") == 0)
+        return NULL;
     return "dropped";
 }
 
@@ -383,18 +470,20 @@ static void judge_request(struct sim *s, struct call *c, const struct step *step
     struct slice branch = text_param(text_header(t, "Via", 0), "branch");
     struct asked a = {.c = c,
                       .seen = seen_of(c),
-                      .tx = tx_of(c, branch, t->method),
+                      .tx = tx_of(s, c, branch, t->method),
                       .t = t,
                       .step = step,
                       .ack = slice_is(t->method, "ACK"),
                       .cancel = slice_is(t->method, "CANCEL"),
-                      .from_caller = branch.n > 8 && branch.p[8] == 'c'};
+                      .from_caller = branch.n > 8 && (branch.p[8] == 'c' || branch.p[8] == 'p')};
     const char *what;
 
     a.in_dialog =
         text_has_param(text_header(t, "To", 0), "tag") && text_header(t, "Route", 0).p != NULL;
     find_name(&a);
-    if (strcmp(step->verdict, "forward") == 0)
+    if (strcmp(step->origin, "wire") != 0 && !same_addr(&step->dst, &a.tx->parked_at))
+        what = "waited, and now came in by another listener";
+    else if (strcmp(step->verdict, "forward") == 0)
         what = on_forward(s, &a);
     else if (strcmp(step->verdict, "answer") == 0)
         what = on_answer(s, &a);
@@ -415,10 +504,15 @@ static void judge_response(struct sim *s, struct call *c, const struct step *ste
 {
     struct slice branch = text_param(text_header(t, "Via", 1), "branch");
     struct model_call *seen = seen_of(c);
-    struct model_tx *tx = tx_of(c, branch, text_method(t));
-    bool from_caller = branch.n > 8 && branch.p[8] == 'c';
+    struct model_tx *tx = tx_of(s, c, branch, text_method(t));
+    bool from_caller = branch.n > 8 && (branch.p[8] == 'c' || branch.p[8] == 'p');
+    bool proxied = branch.n > 8 && (branch.p[8] == 'p' || branch.p[8] == 'q');
     const struct leg *l = &c->caller;
-    const struct sim_addr *back = !from_caller ? &c->host->addr : l->rport ? &l->src : &l->listen;
+    const struct sim_addr proxy = addr_of(PROXY_ADDR);
+    const struct sim_addr *back = proxied        ? &proxy
+                                  : !from_caller ? &c->host->addr
+                                  : l->rport     ? &l->src
+                                                 : &l->listen;
     const char *what = NULL;
 
     if (strcmp(step->verdict, "forward") != 0 || step->n_out != 1)
@@ -431,8 +525,8 @@ static void judge_response(struct sim *s, struct call *c, const struct step *ste
         what = model_response_text(c, step, t);
     if (what)
         wrong(s, step, c, what);
-    if (from_caller && t->status >= 200 && t->status < 300 && !seen->in_dialog &&
-        slice_is(text_method(t), "INVITE")) {
+    if (from_caller && t->status > 100 && t->status < 300 && !seen->in_dialog && c->host &&
+        same_addr(&step->src, &c->host->addr) && slice_is(text_method(t), "INVITE")) {
         seen->in_dialog = true;
         seen->dialog = step->src;
     }
@@ -445,6 +539,8 @@ static void judge_noise(struct sim *s, const struct step *step, const struct tex
 {
     struct slice id = text_header(t, "Call-ID", 0);
     struct model_look look = {0};
+    const char *what = NULL;
+    struct text in, out;
 
     if (id.n > 12 && memcmp(id.p, "noise-relay-", 12) == 0) {
         if (step->n_out)
@@ -452,6 +548,16 @@ static void judge_noise(struct sim *s, const struct step *step, const struct tex
         if (strcmp(step->verdict, "forward") == 0 ? !look.allowed
                                                   : step->n_out != 0 && !look.may_fail)
             wrong(s, step, NULL, "relayed");
+        return;
+    }
+    if (id.n > 16 && memcmp(id.p, "noise-status-", 13) == 0) {
+        if (strcmp(step->verdict, "answer") != 0 || step->n_out != 1 ||
+            atoi(step->out[0].text + 8) != atoi(id.p + 13) ||
+            !same_addr(&step->out[0].dst, &step->src) ||
+            !same_addr(&step->out[0].src, &step->dst) || !text_read(step->text, step->len, &in) ||
+            !text_read(step->out[0].text, step->out[0].len, &out) ||
+            (what = model_answer_text(step, &in, &out)) != NULL)
+            wrong(s, step, NULL, what ? what : "not the answer that is due");
         return;
     }
     size_t len = strlen(step->reason);
@@ -541,12 +647,23 @@ void model_end(struct sim *s)
                       "draws from stale answers: this run proves too little",
                       (unsigned long long)m->cancels_after_edit,
                       (unsigned long long)m->byes_from_outside, (unsigned long long)m->stale_draws);
+    if (s->n_calls >= 2000 &&
+        m->inbound * m->hairpins * m->loops * m->pracks * m->callee_requests * m->paired == 0)
+        sim_violation(s, "some kind of call never took place: this run proves too little");
     if (s->twin) {
         uint64_t compared = node_count(s->node, "compared") + node_count(s->twin, "compared");
         if (compared * 10 < m->steps * 9)
             sim_violation(s, "only %llu steps of the twins were compared",
                           (unsigned long long)compared);
     }
+    printf(
+        "           from the carrier %llu INVITEs, %llu back to it, %llu loops ended; %llu PRACKs, "
+        "%llu requests of callees; %llu left by another listener than they came in by; %llu had "
+        "the same branch after a restart\n",
+        (unsigned long long)m->inbound, (unsigned long long)m->hairpins,
+        (unsigned long long)m->loops, (unsigned long long)m->pracks,
+        (unsigned long long)m->callee_requests, (unsigned long long)m->paired,
+        (unsigned long long)m->same_branches);
     printf(
         "           %llu steps: %llu forwarded, %llu answered, %llu absorbed, %llu parked, "
         "%llu dropped; %llu draws, %llu repeated; %llu CANCELs after an edit, %llu hang-ups from "

@@ -58,23 +58,26 @@ struct model {
     uint32_t n_views;
     struct model_history names[N_NAMES];
     struct sim_addr down[HOSTS_MAX];
-    uint32_t n_down, incarnation;
+    uint32_t n_down, incarnation, keys;
     struct share shares[HOSTS_MAX];
     // What must have happened, or the run proves nothing.
-    uint64_t cancels_after_edit, byes_from_outside, stale_draws;
+    uint64_t cancels_after_edit, byes_from_outside, stale_draws, inbound, hairpins, loops;
+    uint64_t paired, callee_requests, pracks, same_branches;
     uint64_t steps, forwards, answers, absorbed, parked, drops, repeats, draws, sure_draws;
 };
 
 enum model_state { TX_NEW, TX_PARKED, TX_FORWARDED, TX_ANSWERED };
 
-#define TX_MAX 32
+#define TX_MAX 96
 
 struct model_tx {
     char branch[48], out_branch[96];
     bool invite;
     enum model_state state;
     int answer;
-    struct sim_addr dst, listener;
+    char answer_tag[32]; // of the To of that
+    struct sim_addr src, dst, listener, parked_at;
+    uint32_t keys; // how often the sign key had changed
     uint64_t in_digest, out_digest, parked_us, set_digest;
     uint32_t incarnation;
 };
@@ -110,8 +113,10 @@ bool model_asks(struct sim *s, enum model_name name);
 // ---- model_text.c ---------------------------------------------------------------------------
 
 // A forwarded request or response; says what is wrong, or NULL.
-const char *model_request_text(const struct call *c, const struct step *step, const struct text *in,
-                               const struct text *out);
+// trunk: host and port of the URI of the trunk it goes to.
+const char *model_request_text(const struct step *step, const struct text *in,
+                               const struct text *out, const char *trunk);
+bool model_is_ours(struct slice uri);
 const char *model_response_text(const struct call *c, const struct step *step,
                                 const struct text *in);
 const char *model_answer_text(const struct step *step, const struct text *in,

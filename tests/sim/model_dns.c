@@ -366,11 +366,12 @@ bool model_asks(struct sim *s, enum model_name name)
            name == NAME_REGISTRAR;
 }
 
-void model_restarted(struct sim *s)
+void model_restarted(struct sim *s, bool rotated)
 {
     struct model *m = s->model;
 
     m->incarnation++;
+    m->keys += rotated;
     m->n_views = 0;
     memset(m->names, 0, sizeof m->names);
 }

@@ -254,8 +254,9 @@ void node_names_start(struct sim *s, struct node *n)
         abort();
     n->wakes_us = 0;
     n->n_names = 0;
-    for (uint32_t i = 0; i < 5; i++)
-        if (n->policies[n->generation % 2].trunks[i].hop.name_len) {
+    for (uint32_t i = 0; i < N_POLICY_TRUNKS; i++)
+        if (!n->policies[n->generation % 2].trunks[i].hop.numeric.family &&
+            n->policies[n->generation % 2].trunks[i].hop.name_len) {
             const struct tnd_next_hop *h = &n->policies[n->generation % 2].trunks[i].hop;
             char name[TND_NAME_MAX + 1];
             snprintf(name, sizeof name, "%.*s", h->name_len, h->name);

@@ -6,7 +6,7 @@ struct host *host_at(struct sim *s, const struct sim_addr *a)
     for (uint32_t i = 0; i < s->n_hosts; i++)
         if (same_addr(&s->hosts[i].addr, a))
             return &s->hosts[i];
-    return NULL;
+    return same_addr(&s->box.addr, a) ? &s->box : NULL;
 }
 
 struct host *host_named(struct sim *s, const char *name)
@@ -47,17 +47,22 @@ static void excuse(struct sim *s, const struct packet *p)
 static void deliver(struct sim *s, void *who, uint64_t n)
 {
     struct packet *p = who;
+    static struct sim_addr proxy;
     struct host *h = host_at(s, &p->dst);
     struct call *c;
     struct text t;
 
     s->delivered++;
+    if (!proxy.family)
+        proxy = addr_of(PROXY_ADDR);
     if (node_listens(&p->dst)) {
         node_receive(s, s->node, p);
         if (s->twin)
             node_receive(s, s->twin, p);
     } else if (h && h->silent) {
         excuse(s, p);
+    } else if (same_addr(&p->dst, &proxy)) {
+        proxy_receive(s, p);
     } else if (h) {
         callee_receive(s, h, p);
     } else if (text_read(p->text, p->len, &t) && (c = call_of(s, &t)) != NULL) {

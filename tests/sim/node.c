@@ -8,7 +8,7 @@
 #define CARRIER_URI   "sip:sip.carrier.example"
 #define REGISTRAR_URI "sip:reg.example;transport=udp"
 
-enum { CARRIER, REGISTRAR, PBX, NAT, SIX, N_TRUNKS };
+enum { CARRIER, REGISTRAR, PBX, NAT, SIX, BOX, PROXY, MUTE, N_TRUNKS };
 
 static void die(const char *why)
 {
@@ -53,10 +53,10 @@ static const struct {
                             {"10.0.0.1:5060", "10.0.0.1:5060", 1},
                             {"[2001:db8::10]:5060", "[2001:db8::10]:5060", 0}};
 
-static void add_listeners(struct node_policy *p)
+static void add_listeners(struct node_policy *p, unsigned turn)
 {
     for (uint16_t i = 0; i < N_LISTENERS; i++) {
-        struct tnd_listener *l = &p->listeners[i];
+        struct tnd_listener *l = &p->listeners[(i + turn) % N_LISTENERS];
         struct sim_addr addr = addr_of(listeners[i].addr), adv = addr_of(listeners[i].advertise);
         l->addr = engine_addr(&addr);
         l->advertise = engine_addr(&adv);
@@ -64,6 +64,14 @@ static void add_listeners(struct node_policy *p)
         l->interface = listeners[i].interface;
         l->text_len = (uint8_t)tnd_addr_text(&l->advertise, l->text);
     }
+}
+
+// Its own address behind the 1:1 NAT is a name of it too, though nothing is sent there.
+bool node_is_named(const struct sim_addr *a)
+{
+    struct sim_addr own = addr_of(listeners[0].addr);
+
+    return node_listens(a) || same_addr(a, &own);
 }
 
 bool node_listens(const struct sim_addr *a)
@@ -111,17 +119,19 @@ static void add_sources(struct node_policy *p, const uint16_t at[N_TRUNKS])
     static const struct {
         const char *prefix;
         int trunk;
-    } sources[] = {{"203.0.113.0/24", CARRIER},
-                   {"2001:db8:c::/48", CARRIER},
-                   {"10.0.0.0/16", PBX},
-                   {"100.64.0.0/16", NAT},
-                   {"2001:db8:6::/48", SIX}};
+        uint16_t port;
+    } sources[] = {{"203.0.113.0/24", CARRIER, 0}, {"2001:db8:c::/48", CARRIER, 0},
+                   {"10.0.0.0/16", PBX, 0},        {"10.0.1.0/24", BOX, 0},
+                   {"10.0.2.9/32", PROXY, 5060}, // before the whole address, which is mute
+                   {"10.0.2.9/32", MUTE, 0},       {"10.0.3.0/24", MUTE, 0},
+                   {"100.64.0.0/16", NAT, 0},      {"2001:db8:6::/48", SIX, 0}};
     enum { N = sizeof sources / sizeof *sources };
     struct tnd_lpm_entry entries[N];
 
     for (size_t i = 0; i < N; i++) {
         if (!tnd_prefix_parse(tnd_str_of(sources[i].prefix), &entries[i].prefix))
             die(sources[i].prefix);
+        entries[i].prefix.addr.port = sources[i].port;
         entries[i].value = at[sources[i].trunk];
     }
     p->policy.sources = tnd_lpm_new(entries, N);
@@ -129,7 +139,33 @@ static void add_sources(struct node_policy *p, const uint16_t at[N_TRUNKS])
         die("no memory");
 }
 
-// The same rules each time; the trunks in an order turned by `turn`.
+struct rule {
+    int from, to;
+    const char *method, *user;
+};
+
+static const struct rule rules[] = {
+    {PBX, REGISTRAR, "REGISTER", NULL}, {NAT, REGISTRAR, "REGISTER", NULL},
+    {SIX, REGISTRAR, "REGISTER", NULL}, {PBX, CARRIER, NULL, NULL},
+    {NAT, CARRIER, NULL, NULL},         {SIX, CARRIER, NULL, NULL},
+    {CARRIER, PROXY, NULL, "hp*"},      {CARRIER, PROXY, NULL, "lp*"},
+    {CARRIER, BOX, NULL, NULL},         {PROXY, PROXY, NULL, "lp*"},
+    {PROXY, CARRIER, NULL, NULL},       {BOX, CARRIER, NULL, NULL},
+};
+
+static void add_rules(struct node_policy *p, const uint16_t at[N_TRUNKS])
+{
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+        p->rules[i] = (struct tnd_route_rule){.from = at[rules[i].from],
+                                              .method = rules[i].method ? TND_METHOD_REGISTER
+                                                                        : TND_METHOD_OTHER,
+                                              .method_text = rules[i].method,
+                                              .user = rules[i].user,
+                                              .to = TND_ROUTE_TRUNK,
+                                              .trunk = at[rules[i].to]};
+}
+
+// The same rules each time; listeners and trunks in an order turned by `turn`.
 static void build_policy(struct node *n, struct node_policy *p, unsigned turn)
 {
     static const struct {
@@ -139,30 +175,25 @@ static void build_policy(struct node *n, struct node_policy *p, unsigned turn)
                           {"registrar", REGISTRAR_URI, 500},
                           {"pbx", "sip:10.0.0.5:5060", 500},
                           {"nat", "sip:nat.example", 500},
-                          {"six", "sip:[2001:db8:6::5]:5070", 503}};
-    uint16_t at[N_TRUNKS], k = 0;
+                          {"six", "sip:[2001:db8:6::5]:5070", 503},
+                          {"box", "sip:" BOX_ADDR, 500},
+                          {"proxy", "sip:" PROXY_ADDR, 500},
+                          {"mute", "sip:10.0.3.5", 500}};
+    uint16_t at[N_TRUNKS];
 
     tnd_lpm_free(p->policy.sources);
     memset(p, 0, sizeof *p);
-    add_listeners(p);
+    add_listeners(p, turn);
     for (uint16_t i = 0; i < N_TRUNKS; i++) {
         at[i] = (uint16_t)((i + turn) % N_TRUNKS);
         add_trunk(n, &p->trunks[at[i]], trunks[i].name, trunks[i].uri, trunks[i].status);
     }
-    for (uint16_t from = PBX; from < N_TRUNKS; from++) {
-        p->rules[k++] = (struct tnd_route_rule){.from = at[from],
-                                                .method = TND_METHOD_REGISTER,
-                                                .method_text = "REGISTER",
-                                                .to = TND_ROUTE_TRUNK,
-                                                .trunk = at[REGISTRAR]};
-        p->rules[k++] =
-            (struct tnd_route_rule){.from = at[from], .to = TND_ROUTE_TRUNK, .trunk = at[CARRIER]};
-    }
+    add_rules(p, at);
     p->names[0] = "edge.example";
     p->policy = (struct tnd_policy){.generation = turn,
                                     .n_listeners = N_LISTENERS,
                                     .n_trunks = N_TRUNKS,
-                                    .n_rules = k,
+                                    .n_rules = sizeof rules / sizeof *rules,
                                     .n_names = 1,
                                     .listeners = p->listeners,
                                     .trunks = p->trunks,
@@ -244,6 +275,16 @@ void node_restart(struct sim *s, struct node *n)
     start(s, n);
 }
 
+void node_rotate(struct sim *s, struct node *n)
+{
+    struct tnd_keys *k = &n->keys;
+
+    k->sign[0] = k->sign[k->n_sign - 1]; // the current one and the one before
+    k->sign[1] = (struct tnd_sign_key){(uint8_t)(k->sign[0].id + 1), {s->seed, s->now_us}};
+    k->n_sign = 2;
+    node_restart(s, n);
+}
+
 void node_free(struct node *n)
 {
     stop(n);
@@ -298,9 +339,12 @@ static void finish(struct sim *s, struct node *n, uint32_t w, struct tnd_job *jo
     static const char *const origins[] = {"wire", "parked", "expired"};
     const struct node_policy *p = &n->policies[n->generation % 2];
     const struct packet *packet = job->packet;
+    static const struct sim_addr nowhere;
     // A CANCEL takes its INVITE's port on: what the engine was given counts.
     struct step step = {.src = packet ? packet->src : plain_addr(&job->src),
-                        .dst = plain_addr(&p->listeners[job->listener].advertise),
+                        .dst = job->listener == TND_NO_LISTENER
+                                   ? nowhere
+                                   : plain_addr(&p->listeners[job->listener].advertise),
                         .text = job->data,
                         .len = job->len,
                         .origin = origins[job->origin],

@@ -11,12 +11,12 @@
 #define NODE_NAMES   16
 #define NODE_RECORDS 32
 
-enum { N_LISTENERS = 3 };
+enum { N_LISTENERS = 3, N_POLICY_TRUNKS = 8 };
 
 struct node_policy {
     struct tnd_policy policy;
     struct tnd_listener listeners[N_LISTENERS];
-    struct tnd_trunk trunks[8];
+    struct tnd_trunk trunks[N_POLICY_TRUNKS];
     struct tnd_route_rule rules[16];
     const char *names[1];
 };

@@ -1,5 +1,5 @@
 // Strangers: forged, foreign and malformed datagrams between the calls. Each says in its Call-ID
-// why it must be dropped.
+// why it must be dropped, or, from a trunk, what it must be answered (rule 10).
 #include "sim/sim.h"
 
 static void send(struct sim *s, const char *src, const char *dst, const char *text)
@@ -28,6 +28,31 @@ static const char *message(struct sim *s, const char *start, const char *vias, c
 #define EVIL_VIA   "Via: SIP/2.0/UDP 192.0.2.77:5060;branch=z9hG4bKevil\r\n"
 #define INVITE     "INVITE sip:+49@edge.example SIP/2.0"
 
+// From a trunk: each is answered here, to its source, and goes nowhere.
+static void send_faulty(struct sim *s)
+{
+    static const char forged[] =
+        "Route: <sip:EbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfGhIjKlMnA@198.51.100.1:5060;lr>\r\n";
+    static const struct {
+        const char *start, *id, *more, *src;
+    } faults[] = {
+        {"INVITE sip: SIP/2.0", "status-400", "", "10.0.200.200"},
+        {"INVITE sip:+49@edge.example SIP/2.0", "status-403", forged, "10.0.200.200"},
+        {"INVITE sip:+49@edge.example SIP/2.0", "status-404", "", "10.0.3.3"},
+        {"INVITE sip:+49@edge.example SIP/2.0", "status-404", "", "10.0.2.9"},
+        {"INVITE mailto:x@edge.example SIP/2.0", "status-416", "", "10.0.200.200"},
+        {"INVITE sip:+49@edge.example SIP/7.0", "status-505", "", "10.0.200.200"},
+    };
+    uint32_t i = sim_below(s, sizeof faults / sizeof *faults);
+    char via[80], src[24];
+
+    // The proxy's address, but not its port, is another trunk's.
+    snprintf(src, sizeof src, "%s:%u", faults[i].src, i == 3 ? 5070 : 5060);
+    snprintf(via, sizeof via, "Via: SIP/2.0/UDP %s;branch=z9hG4bK%08x\r\n", src,
+             sim_below(s, UINT32_MAX));
+    send(s, src, "10.0.0.1:5060", message(s, faults[i].start, via, faults[i].id, faults[i].more));
+}
+
 static void make_noise(struct sim *s, void *who, uint64_t n)
 {
     static const char stale[] =
@@ -42,7 +67,7 @@ static void make_noise(struct sim *s, void *who, uint64_t n)
     snprintf(relay_via, sizeof relay_via,
              "Via: SIP/2.0/UDP 10.0.200.200:5060;branch=z9hG4bK%08x\r\n", sim_below(s, UINT32_MAX));
     sim_after(s, 1 + sim_below(s, 300) * MS, make_noise, NULL, 0);
-    switch (sim_below(s, 7)) {
+    switch (sim_below(s, 9)) {
     case 0:
         send(s, "192.0.2.77:5060", "198.51.100.1:5060",
              message(s, INVITE, EVIL_VIA, "foreign-source", ""));
@@ -70,6 +95,10 @@ static void make_noise(struct sim *s, void *who, uint64_t n)
         send(s, "10.0.200.200:5060", "10.0.0.1:5060", sim_below(s, 2) ? "\r\n\r\n" : "GARBAGE");
         break;
     case 6:
+    case 7:
+        send_faulty(s);
+        break;
+    case 8:
         send(s, "192.0.2.77:5060", "198.51.100.1:5060",
              message(s, INVITE, EVIL_VIA, "foreign-source", stale));
     }

@@ -8,7 +8,7 @@
 
 static const struct scenario scenarios[] = {
     {.name = "stable",
-     .calls = 20000,
+     .calls = 18000,
      .rate = 400,
      .delay_ms = 40,
      .ttl_s = 60,
@@ -53,6 +53,7 @@ static const struct scenario scenarios[] = {
      .loss = 0.01,
      .delay_ms = 50,
      .ttl_s = 5,
+     .dead_start = true, // so that requests wait across a reload
      .reloads = true,
      .edits = true},
     {.name = "restarts",
@@ -64,6 +65,13 @@ static const struct scenario scenarios[] = {
      .restarts = true,
      .edits = true,
      .noise = true},
+    {.name = "rotation",
+     .calls = 2400,
+     .rate = 5,
+     .loss = 0.01,
+     .delay_ms = 150,
+     .ttl_s = 10,
+     .rotates = true},
     {.name = "twins",
      .calls = 5000,
      .rate = 100,
@@ -272,12 +280,22 @@ static void reload(struct sim *s, void *who, uint64_t n)
     sim_after(s, (1 + sim_below(s, 8)) * SECOND, reload, NULL, 0);
 }
 
+static void rotate(struct sim *s, void *who, uint64_t n)
+{
+    if (s->n_started == s->n_calls)
+        return;
+    sim_trace(s, "the engine starts anew, with a new key to sign");
+    model_restarted(s, true);
+    node_rotate(s, s->node);
+    sim_after(s, 150 * SECOND, rotate, NULL, 0); // no call lasts as long
+}
+
 static void restart(struct sim *s, void *who, uint64_t n)
 {
     if (s->n_started == s->n_calls)
         return;
     sim_trace(s, "the engine starts anew");
-    model_restarted(s);
+    model_restarted(s, false);
     node_restart(s, s->node);
     sim_after(s, (5 + sim_below(s, 20)) * SECOND, restart, NULL, 0);
 }
@@ -298,6 +316,7 @@ static void add_hosts(struct sim *s)
     struct host *six = &s->hosts[s->n_hosts++];
     snprintf(six->name, sizeof six->name, "h9.carrier.example");
     six->addr = addr_of("[2001:db8:c::19]:5060");
+    s->box.addr = addr_of(BOX_ADDR);
 }
 
 static void begin(struct sim *s)
@@ -320,6 +339,8 @@ static void begin(struct sim *s)
         sim_after(s, 3 * SECOND, reload, NULL, 0);
     if (sc->restarts)
         sim_after(s, 7 * SECOND, restart, NULL, 0);
+    if (sc->rotates)
+        sim_after(s, 60 * SECOND, rotate, NULL, 0);
     if (sc->noise)
         noise_start(s);
 }

@@ -3,6 +3,7 @@
 //     caller.c --\                     /-- callee.c     SIP clients and servers
 //                 net.c --- node.c ---                  loss, order, delay; the engine's stages
 //     model.c ----/            \------- zone.c          what must happen; DNS and its troubles
+//                               \------ proxy.c         a proxy whose next hop is us again
 //
 // Everything happens as an event at (time, sequence), everything random comes from one seed, so
 // that a run repeats to the octet. Only node.c knows the engine; the neighbours and the model
@@ -28,6 +29,9 @@
 #define T2_MS   4000
 #define PARK_MS 3000 // how long the engine lets a request wait for a name
 
+#define BOX_ADDR   "10.0.1.5:5080"
+#define PROXY_ADDR "10.0.2.9:5060"
+
 #define HOSTS_MAX        16
 #define PACKET_MAX       4096
 #define VIOLATIONS_SHOWN 5
@@ -49,8 +53,9 @@ struct scenario {
     bool deaths;       // targets fall silent, some known to be without adjacency
     bool dns_trouble;  // DNS servers silent, refusing, slow
     bool dead_start;   // DNS says nothing for the first seconds
-    bool reloads;      // of the policy, its trunks in another order
+    bool reloads;      // of the policy, its trunks and listeners in another order
     bool restarts;     // of the engine, its memory lost
+    bool rotates;      // of the sign key, by a restart, seldomer than the longest call
     bool twin;         // a second engine of the same keys must do the same
     bool noise;        // forged, foreign and malformed datagrams between
     bool covers;       // rare meetings must have taken place in a full run
@@ -86,6 +91,7 @@ struct sim {
     } queue;
     struct host hosts[HOSTS_MAX];
     uint32_t n_hosts;
+    struct host box; // the PBX that calls from the carrier go to
     struct call *calls;
     uint32_t n_calls, n_started, n_reaped;
     struct node *node, *twin;
@@ -148,7 +154,9 @@ void node_receive(struct sim *s, struct node *n, const struct packet *p);
 void node_adjacency(struct sim *s, struct node *n, const struct sim_addr *ip, bool usable);
 void node_reload(struct sim *s, struct node *n);
 void node_restart(struct sim *s, struct node *n);
-bool node_listens(const struct sim_addr *a); // an address that neighbours send to
+void node_rotate(struct sim *s, struct node *n); // a new sign key, and a restart
+bool node_listens(const struct sim_addr *a);     // an address that neighbours send to
+bool node_is_named(const struct sim_addr *a);    // one that means it in a URI
 uint64_t node_count(const struct node *n, const char *what);
 
 // ---- model.c: what must happen
@@ -180,7 +188,7 @@ void model_step(struct sim *s, const struct step *step);
 void model_told(struct sim *s, const char *name, const char *type, int how,
                 const struct zone *zone);
 void model_adjacency(struct sim *s, const struct sim_addr *ip, bool usable);
-void model_restarted(struct sim *s);
+void model_restarted(struct sim *s, bool rotated);
 void model_gone(struct sim *s, const char *name); // unused for long, no longer followed
 void model_end(struct sim *s);
 
@@ -190,4 +198,5 @@ void model_end(struct sim *s);
 void caller_start(struct sim *s, uint32_t n);
 void caller_receive(struct sim *s, struct call *c, const struct packet *p, const struct text *t);
 void callee_receive(struct sim *s, struct host *h, const struct packet *p);
+void proxy_receive(struct sim *s, const struct packet *p);
 void noise_start(struct sim *s);

@@ -97,7 +97,7 @@ static bool read_start(struct text *t)
         return true;
     }
     space = memchr(p, ' ', (size_t)t->start.n);
-    if (!space || end - space < 9 || memcmp(end - 8, " SIP/2.0", 8) != 0)
+    if (!space || end - space < 9 || memcmp(end - 8, " SIP/", 5) != 0)
         return false;
     t->method = (struct slice){p, (int)(space - p)};
     t->uri = (struct slice){space + 1, (int)(end - 8 - space - 1)};

@@ -52,6 +52,15 @@ uint32_t ua_write(struct call *c, struct leg *l, const struct ua_request *r, cha
     return put(out, at, "%s: %zu\r\n\r\n%s", k ? "l" : "Content-Length", strlen(body), body);
 }
 
+void ua_ack(struct sim *s, struct call *c, struct leg *l, uint32_t cseq)
+{
+    struct ua_request r = {.method = "ACK", .uri = l->target, .cseq = cseq, .in_dialog = true};
+    char text[PACKET_MAX], branch[40];
+    uint32_t len = ua_write(c, l, &r, text, branch);
+
+    net_send(s, &l->src, &l->next, text, len);
+}
+
 // ---- Client transactions ----------------------------------------------------------------------
 
 static void on_timer(struct sim *s, void *who, uint64_t generation)
@@ -235,11 +244,17 @@ void ua_free(struct call *c)
     free(c->other.text);
     free(c->cancel.text);
     free(c->bye.text);
+    free(c->prack.text);
+    free(c->callee_other.text);
+    free(c->callee_invite.text);
+    free(c->caller_answer.text);
     free(c->answer.text);
     free(c->ack);
     free(c->asked);
     c->invite.text = c->other.text = c->cancel.text = c->bye.text = c->answer.text = NULL;
+    c->prack.text = c->callee_other.text = c->callee_invite.text = c->caller_answer.text = NULL;
     c->invite.active = c->other.active = c->cancel.active = c->bye.active = false;
-    c->answer.final = false;
+    c->prack.active = c->callee_other.active = c->callee_invite.active = false;
+    c->answer.final = c->caller_answer.final = false;
     c->ack = c->asked = NULL;
 }

@@ -17,9 +17,10 @@ enum call_kind {
     CALL_OPTIONS_US,  // to us: 200
     CALL_NO_FORWARDS, // Max-Forwards 0: 483
     CALL_REQUIRES,    // Proxy-Require: 420
+    CALL_LOOPS,       // from the carrier, for a user whom the proxy sends back to us: 482
 };
 
-enum call_side { SIDE_PBX, SIDE_NAT, SIDE_SIX };
+enum call_side { SIDE_PBX, SIDE_NAT, SIDE_SIX, SIDE_CARRIER };
 
 struct leg {
     char self[120], peer[160]; // From and To of its requests, tags included
@@ -61,10 +62,16 @@ struct call {
     enum call_kind kind;
     enum call_side side;
     bool reinvites, informs, callee_ends, has_rr_joined, compact, to_our_name;
+    bool hairpin, proxy_stays; // from the carrier to the carrier, by the proxy
+    bool reliable, callee_informs, callee_reinvites; // 100rel; what else the callee does
+    const char *in_dialog_method, *other_method;
     bool ended, ok, excused;
     char id[48];
     struct leg caller, callee;
-    struct client_tx invite, other, cancel, bye;
+    struct client_tx invite, other, cancel, prack;
+    struct client_tx bye, callee_other, callee_invite; // the callee's
+    struct server_tx caller_answer;                    // to the callee's INVITE
+    uint32_t callee_acked;
     char *ack; // of the latest 2xx
     uint32_t ack_len, ack_cseq, refused_cseq;
     bool dialog, cancelling, authorized;
@@ -115,6 +122,9 @@ struct ua_response {
     const char *more;
     const char *body;
 };
+
+// The ACK of a 2xx, by the route set and remote target of the leg.
+void ua_ack(struct sim *s, struct call *c, struct leg *l, uint32_t cseq);
 
 uint32_t ua_respond(const struct text *request, const struct ua_response *r, char out[PACKET_MAX]);
 
