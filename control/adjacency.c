@@ -4,9 +4,9 @@
 
 #define TICK_MS          5
 #define SECOND_MS        1000
-#define SLICE_NS         2000000ULL
 #define POKES_PER_SECOND 1000
-#define INTERRUPTIONS    5 // dumps that changed underneath, before one is taken as it is
+#define INTERRUPTIONS    5  // dumps that changed underneath, before one is taken as it is
+#define FAILED_MS        20 // before a dump that broke off is tried again; doubles
 #define COMPLAIN_MS      60000
 
 static void on_tick(uv_timer_t *timer);
@@ -108,20 +108,45 @@ static void on_dump_begin(void *ctx, enum tnd_nl_kind kind)
     tnd_mirror_dump_begin(&a->mirror, kind);
 }
 
-// A big table takes long to dump: never spend more than a fifth of the time on that.
-static void on_dump_end(void *ctx, enum tnd_nl_kind kind, bool complete)
+static void take_dump(struct tnd_adjacencies *a, enum tnd_nl_kind kind);
+
+// A big table takes long to dump: never spend more than a fifth of the time on that. A list of
+// which a part is missing is never believed: what was known stands.
+static void on_dump_end(void *ctx, enum tnd_nl_kind kind, enum tnd_nl_end how)
 {
     struct tnd_adjacencies *a = ctx;
     uint64_t now = uv_now(a->loop);
 
     a->not_before_ms[kind] = now + 4 * (now - a->began_ms[kind]);
-    if (!complete && ++a->interruptions < INTERRUPTIONS) {
+    if (how == TND_NL_FAILED) {
+        unsigned times = a->failures[kind]++;
+        a->not_before_ms[kind] += FAILED_MS << (times < 6 ? times : 6);
         dirty(a, 1u << kind);
         return;
     }
-    a->interruptions = 0;
-    if (!complete)
+    a->failures[kind] = 0;
+    if (how == TND_NL_CHANGED) {
         dirty(a, 1u << kind);
+        if (++a->interruptions[kind] < INTERRUPTIONS)
+            return;
+    }
+    a->interruptions[kind] = 0;
+    if (ROUTES & 1u << kind) {
+        a->sorting |= 1u << kind;
+        schedule_tick(a, 0);
+    } else {
+        take_dump(a, kind);
+    }
+}
+
+static void take_dump(struct tnd_adjacencies *a, enum tnd_nl_kind kind)
+{
+    if (ROUTES & 1u << kind) { // the routes that a job goes through are not there any more
+        tnd_mirror_job_free(a->job);
+        a->rebuild |= a->job != NULL;
+        a->reroute |= a->job && a->job_reroutes;
+        a->job = NULL;
+    }
     apply(a, tnd_mirror_dump_end(&a->mirror, kind, true), true);
     bool was_ready = tnd__adjacency_ready(a);
     a->complete |= 1u << kind;
@@ -179,24 +204,57 @@ static const struct tnd_nl_ops netlink_ops = {
 
 // --- ticks and slices
 
-static void publish(struct tnd_adjacencies *a)
+static void publish(struct tnd_adjacencies *a, struct tnd_adjacency_table *t)
 {
-    struct tnd_adjacency_table *t =
-        tnd_mirror_build(&a->mirror, (uint32_t)a->counts.publications + 1);
     struct want *w;
 
-    if (!t) {
-        schedule_tick(a, SECOND_MS);
-        return;
-    }
-    for (w = TAILQ_FIRST(&a->all_wants); (a->reroute || !a->table) && w; w = TAILQ_NEXT(w, all))
+    for (w = TAILQ_FIRST(&a->all_wants); (a->job_reroutes || !a->table) && w;
+         w = TAILQ_NEXT(w, all))
         tnd__adjacency_queue_want(a, w);
-    a->rebuild = a->reroute = false;
     a->table = t;
+    a->wants_due = true;
     a->counts.publications++;
     if (!TAILQ_EMPTY(&a->want_queue))
         tnd__adjacency_schedule_work(a);
     a->ops->publish(a->ctx, t);
+}
+
+static void begin_build(struct tnd_adjacencies *a)
+{
+    a->job = tnd_mirror_job_new(&a->mirror, (uint32_t)a->counts.publications + 1);
+    if (!a->job) {
+        schedule_tick(a, SECOND_MS);
+        return;
+    }
+    a->job_reroutes = a->reroute;
+    a->rebuild = a->reroute = false;
+}
+
+static void build(struct tnd_adjacencies *a, struct tnd_turn *turn)
+{
+    if (!tnd_mirror_job_step(a->job, turn))
+        return;
+    struct tnd_adjacency_table *t = tnd_mirror_job_take(a->job);
+    a->job = NULL;
+    if (t) {
+        publish(a, t);
+    } else { // memory is short: the table before stands
+        a->rebuild = true;
+        a->reroute |= a->job_reroutes;
+        schedule_tick(a, SECOND_MS);
+    }
+}
+
+static void sort(struct tnd_adjacencies *a, struct tnd_turn *turn)
+{
+    for (unsigned kind = 0; kind < TND_NL_KINDS; kind++) {
+        if (!(a->sorting & 1u << kind))
+            continue;
+        if (!tnd_mirror_sort(&a->mirror, (enum tnd_nl_kind)kind, turn))
+            return;
+        a->sorting &= ~(1u << kind);
+        take_dump(a, (enum tnd_nl_kind)kind);
+    }
 }
 
 static void start_dumps(struct tnd_adjacencies *a)
@@ -206,6 +264,10 @@ static void start_dumps(struct tnd_adjacencies *a)
     for (unsigned kind = 0; kind < TND_NL_KINDS; kind++) {
         if (!(a->dirty & (1u << kind)))
             continue;
+        if ((a->sorting & 1u << kind) || tnd_netlink_dumping(a->netlink, (enum tnd_nl_kind)kind)) {
+            schedule_tick(a, TICK_MS); // the one before is not done with
+            continue;
+        }
         if (now < a->not_before_ms[kind]) {
             schedule_tick(a, a->not_before_ms[kind] - now);
             continue;
@@ -218,25 +280,36 @@ static void start_dumps(struct tnd_adjacencies *a)
 static void on_tick(uv_timer_t *timer)
 {
     struct tnd_adjacencies *a = timer->data;
+    struct tnd_turn turn = tnd_turn_begin(a->loop, "routes");
 
     if (a->dirty)
         start_dumps(a);
-    if (a->rebuild && tnd__adjacency_ready(a))
-        publish(a);
+    if (a->sorting)
+        sort(a, &turn);
+    if (a->rebuild && !a->job && tnd__adjacency_ready(a))
+        begin_build(a);
+    if (a->job)
+        build(a, &turn);
+    if (a->sorting || a->job)
+        schedule_tick(a, 0);
+    tnd_turn_end(&turn);
 }
 
-// Wants wait for a rebuild that is due: it decides what they will say.
+// Wants wait for a table that is being built: it decides what they will say. But never for two.
 static void on_work(uv_timer_t *timer)
 {
     struct tnd_adjacencies *a = timer->data;
-    uint64_t until = uv_hrtime() + SLICE_NS;
+    struct tnd_turn turn = tnd_turn_begin(a->loop, "next hops");
+    bool stale = (a->rebuild || a->job) && tnd__adjacency_ready(a) && !a->wants_due;
 
-    tnd__adjacency_serve_hops(a, until);
-    bool stale = a->rebuild && tnd__adjacency_ready(a);
+    tnd__adjacency_serve_hops(a, &turn);
     if (!stale)
-        tnd__adjacency_serve_wants(a, until);
+        tnd__adjacency_serve_wants(a, &turn);
+    if (TAILQ_EMPTY(&a->want_queue))
+        a->wants_due = false;
     if (!TAILQ_EMPTY(&a->hop_queue) || (!stale && !TAILQ_EMPTY(&a->want_queue)))
         tnd__adjacency_schedule_work(a);
+    tnd_turn_end(&turn);
 }
 
 static void on_second(uv_timer_t *timer)
@@ -256,6 +329,7 @@ static void finish(struct tnd_adjacencies *a)
     void (*closed)(void *ctx) = a->closed;
     void *ctx = a->closed_ctx;
 
+    tnd_mirror_job_free(a->job);
     tnd_mirror_clear(&a->mirror);
     tnd_addr_map_clear(&a->wants);
     tnd_addr_map_clear(&a->hops);

@@ -15,9 +15,9 @@
 //
 // Threads:  the loop's thread only. Callbacks come from the loop, never from inside a call.
 // Lifetime: from open until the callback of close.
-// Cost:     want, unwant, state: a hash probe and one table lookup. Other work is sliced to 2 ms
-//           a callback, but for a rebuild, which is linear in the routes: 1.5 ms at 2,000,
-//           40 ms at 100,000. A changed route is in the table 10 ms later at 2,000 routes.
+// Cost:     want, unwant, state: a hash probe and one table lookup. All other work goes in turns
+//           of the loop (control/turn.h), building a table too: 100,000 routes are sorted in 14
+//           turns and entered in 36, none longer than 1.5 ms (test_route_mirror, x86-64).
 #pragma once
 
 #include <uv.h>

@@ -44,8 +44,12 @@ struct tnd_adjacencies {
     // Dumps: which kinds are out of date, and when each may run again.
     uint32_t dirty, complete; // bits of enum tnd_nl_kind
     uint64_t not_before_ms[TND_NL_KINDS], began_ms[TND_NL_KINDS];
-    uint32_t interruptions;
-    bool rebuild, reroute; // reroute: any destination's next hop may be another
+    uint32_t interruptions[TND_NL_KINDS], failures[TND_NL_KINDS]; // in a row
+    bool rebuild, reroute;      // reroute: any destination's next hop may be another
+    struct tnd_mirror_job *job; // the table being built, or NULL
+    bool job_reroutes;
+    uint32_t sorting; // kinds of routes whose dump is in and has to be sorted
+    bool wants_due;   // since the last publication: they do not wait for the next
 
     struct tnd_addr_map wants, hops;
     struct want_list all_wants, want_queue;
@@ -75,9 +79,9 @@ void tnd__adjacency_queue_wants_of(struct tnd_adjacencies *a, struct hop *h);
 struct hop *tnd__adjacency_find_hop(const struct tnd_adjacencies *a, uint16_t interface,
                                     const struct tnd_addr *ip);
 
-// Work through the queues until `until` (uv_hrtime).
-void tnd__adjacency_serve_hops(struct tnd_adjacencies *a, uint64_t until);
-void tnd__adjacency_serve_wants(struct tnd_adjacencies *a, uint64_t until);
+// Work through the queues while the turn has steps.
+void tnd__adjacency_serve_hops(struct tnd_adjacencies *a, struct tnd_turn *turn);
+void tnd__adjacency_serve_wants(struct tnd_adjacencies *a, struct tnd_turn *turn);
 
 // Drop all interest and release what the kernel manages for us.
 void tnd__adjacency_forget_all(struct tnd_adjacencies *a);

@@ -288,22 +288,22 @@ static void serve_want(struct tnd_adjacencies *a, struct want *w)
     }
 }
 
-void tnd__adjacency_serve_hops(struct tnd_adjacencies *a, uint64_t until)
+void tnd__adjacency_serve_hops(struct tnd_adjacencies *a, struct tnd_turn *turn)
 {
     struct hop *h;
 
-    while ((h = TAILQ_FIRST(&a->hop_queue)) && uv_hrtime() < until) {
+    while ((h = TAILQ_FIRST(&a->hop_queue)) && tnd_turn_more(turn)) {
         TAILQ_REMOVE(&a->hop_queue, h, queued);
         h->in_queue = false;
         serve_hop(a, h);
     }
 }
 
-void tnd__adjacency_serve_wants(struct tnd_adjacencies *a, uint64_t until)
+void tnd__adjacency_serve_wants(struct tnd_adjacencies *a, struct tnd_turn *turn)
 {
     struct want *w;
 
-    while (!a->closing && (w = TAILQ_FIRST(&a->want_queue)) && uv_hrtime() < until) {
+    while (!a->closing && (w = TAILQ_FIRST(&a->want_queue)) && tnd_turn_more(turn)) {
         TAILQ_REMOVE(&a->want_queue, w, queued);
         w->in_queue = false;
         serve_want(a, w);

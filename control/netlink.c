@@ -8,10 +8,11 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "control/turn.h"
+
 // Larger than libmnl's suggestion: some kernels fill 32 kB for a dump.
 #define BUFFER_SIZE 32768
 #define EVENT_BUF   (4 << 20)
-#define SLICE_NS    2000000ULL
 
 // linux/neighbour.h 5.16; the attribute is ignored by older kernels.
 #define TND_NDA_FLAGS_EXT   15
@@ -23,6 +24,7 @@ struct channel {
     struct mnl_socket *mnl;
     uv_poll_t poll;
     struct tnd_netlink *nl;
+    const char *name;
 };
 
 struct tnd_netlink {
@@ -30,9 +32,9 @@ struct tnd_netlink {
     const struct tnd_nl_ops *ops;
     void *ctx;
     uint32_t seq, dump_seq;
-    uint32_t wanted;  // bit per kind
-    int running;      // kind, or -1
-    bool interrupted; // the running dump is not one consistent list
+    uint32_t wanted;     // bit per kind
+    int running;         // kind, or -1
+    enum tnd_nl_end end; // of the running dump, as far as it has come
     int open_handles;
     void (*closed)(void *ctx);
     void *closed_ctx;
@@ -86,6 +88,14 @@ static bool attr_mac(uint8_t mac[6], const struct nlattr *a)
     memcpy(mac, mnl_attr_get_payload(a), 6);
     return true;
 }
+
+static const struct {
+    uint16_t type;
+    uint8_t family;
+} requests[TND_NL_KINDS] = {
+    {RTM_GETLINK, AF_UNSPEC}, {RTM_GETADDR, AF_UNSPEC},  {RTM_GETROUTE, AF_INET},
+    {RTM_GETROUTE, AF_INET6}, {RTM_GETNEIGH, AF_UNSPEC},
+};
 
 static void take_link(struct tnd_netlink *nl, const struct nlmsghdr *nlh, enum tnd_nl_how how)
 {
@@ -185,8 +195,10 @@ static void take_route(struct tnd_netlink *nl, const struct nlmsghdr *nlh)
     const struct nlattr *tb[ATTRS];
     struct tnd_nl_route r = {0};
 
-    // Cached exceptions are not routes; routes by TOS or source are not followed.
-    if ((rtm->rtm_flags & RTM_F_CLONED) || rtm->rtm_tos || rtm->rtm_src_len)
+    // A kernel without a family dumps all others instead. Cached exceptions are not routes;
+    // routes by TOS or source are not followed.
+    if (rtm->rtm_family != requests[nl->running].family || (rtm->rtm_flags & RTM_F_CLONED) ||
+        rtm->rtm_tos || rtm->rtm_src_len)
         return;
     attrs_of(nlh, sizeof *rtm, tb);
     if (!attr_ip(&r.prefix.addr, rtm->rtm_family, tb[RTA_DST])) {
@@ -297,31 +309,31 @@ static void take_dumped(struct tnd_netlink *nl, const struct nlmsghdr *nlh)
 
 static void start_next_dump(struct tnd_netlink *nl);
 
-static void end_dump(struct tnd_netlink *nl, bool complete)
+// What happens to a dump: the worst of it counts.
+static void spoil_dump(struct tnd_netlink *nl, enum tnd_nl_end how)
+{
+    if (how > nl->end)
+        nl->end = how;
+}
+
+static void end_dump(struct tnd_netlink *nl)
 {
     enum tnd_nl_kind kind = (enum tnd_nl_kind)nl->running;
 
     nl->running = -1;
-    nl->ops->dump_end(nl->ctx, kind, complete && !nl->interrupted);
+    nl->ops->dump_end(nl->ctx, kind, nl->end);
     start_next_dump(nl);
 }
 
 static void start_next_dump(struct tnd_netlink *nl)
 {
-    static const struct {
-        uint16_t type;
-        uint8_t family;
-    } requests[TND_NL_KINDS] = {
-        {RTM_GETLINK, AF_UNSPEC}, {RTM_GETADDR, AF_UNSPEC},  {RTM_GETROUTE, AF_INET},
-        {RTM_GETROUTE, AF_INET6}, {RTM_GETNEIGH, AF_UNSPEC},
-    };
     char buf[64];
 
     if (nl->running >= 0 || !nl->wanted || nl->closed)
         return;
     nl->running = __builtin_ctz(nl->wanted);
     nl->wanted &= nl->wanted - 1;
-    nl->interrupted = false;
+    nl->end = TND_NL_COMPLETE;
     nl->ops->dump_begin(nl->ctx, (enum tnd_nl_kind)nl->running);
 
     // The family is the first octet of every one of these headers; the rest is zero.
@@ -332,8 +344,21 @@ static void start_next_dump(struct tnd_netlink *nl)
     nlh->nlmsg_seq = nl->dump_seq = ++nl->seq;
     struct rtgenmsg *gen = mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
     gen->rtgen_family = requests[nl->running].family;
-    if (mnl_socket_sendto(nl->dumps.mnl, nlh, nlh->nlmsg_len) < 0)
-        end_dump(nl, false);
+    if (mnl_socket_sendto(nl->dumps.mnl, nlh, nlh->nlmsg_len) < 0) {
+        spoil_dump(nl, TND_NL_FAILED);
+        end_dump(nl);
+    }
+}
+
+// The end of a dump that broke off in the middle says so in its payload.
+static bool is_done_in_error(const struct nlmsghdr *nlh)
+{
+    int error;
+
+    if (mnl_nlmsg_get_payload_len(nlh) < sizeof error)
+        return false;
+    memcpy(&error, mnl_nlmsg_get_payload(nlh), sizeof error);
+    return error < 0;
 }
 
 static void take_dump_datagram(struct tnd_netlink *nl, int len)
@@ -344,9 +369,11 @@ static void take_dump_datagram(struct tnd_netlink *nl, int len)
         if (nl->running < 0 || nlh->nlmsg_seq != nl->dump_seq)
             continue;
         if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
-            nl->interrupted = true;
+            spoil_dump(nl, TND_NL_CHANGED);
         if (nlh->nlmsg_type == NLMSG_DONE || nlh->nlmsg_type == NLMSG_ERROR) {
-            end_dump(nl, nlh->nlmsg_type == NLMSG_DONE);
+            if (nlh->nlmsg_type == NLMSG_ERROR || is_done_in_error(nlh))
+                spoil_dump(nl, TND_NL_FAILED);
+            end_dump(nl);
             return;
         }
         take_dumped(nl, nlh);
@@ -377,7 +404,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct channel *c = poll->data;
     struct tnd_netlink *nl = c->nl;
-    uint64_t until = uv_hrtime() + SLICE_NS;
+    struct tnd_turn turn = tnd_turn_begin(poll->loop, c->name);
+    uint64_t until = uv_hrtime() + TND_TURN_NS;
 
     // libuv stops a handle whose socket reports an error (an overflow does): start it again.
     if (status < 0)
@@ -389,10 +417,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         if (n < 0 && (errno == ENOBUFS || errno == ENOSPC)) {
             if (c == &nl->events)
                 nl->ops->lost(nl->ctx);
+            else if (c == &nl->dumps)
+                spoil_dump(nl, TND_NL_FAILED); // a part of it is gone
             continue;
         }
         if (n <= 0)
-            return;
+            break;
         if (c == &nl->events)
             take_event_datagram(nl, (int)n);
         else if (c == &nl->dumps)
@@ -400,6 +430,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         else
             take_refusals(nl, (int)n);
     } while (!nl->closed && uv_hrtime() < until);
+    tnd_turn_end(&turn);
 }
 
 static int open_channel(uv_loop_t *loop, struct tnd_netlink *nl, struct channel *c, unsigned groups)
@@ -407,18 +438,22 @@ static int open_channel(uv_loop_t *loop, struct tnd_netlink *nl, struct channel 
     int size = EVENT_BUF;
 
     c->nl = nl;
+    c->name = c == &nl->events  ? "kernel's events"
+              : c == &nl->dumps ? "kernel's lists"
+                                : "kernel's refusals";
     c->mnl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (!c->mnl)
         return -errno;
     int fd = mnl_socket_get_fd(c->mnl);
     if (groups && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) < 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    if (mnl_socket_bind(c->mnl, groups, MNL_SOCKET_AUTOPID) < 0 ||
-        uv_poll_init(loop, &c->poll, fd) < 0) {
-        int error = errno;
+    int rc = mnl_socket_bind(c->mnl, groups, MNL_SOCKET_AUTOPID) < 0 ? -errno : 0;
+    if (rc == 0)
+        rc = uv_poll_init(loop, &c->poll, fd);
+    if (rc < 0) {
         mnl_socket_close(c->mnl);
         c->mnl = NULL;
-        return -error;
+        return rc;
     }
     c->poll.data = c;
     nl->open_handles++;

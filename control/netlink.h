@@ -37,6 +37,13 @@ enum tnd_nl_how {
     TND_NL_GONE,
 };
 
+// How a dump ended.
+enum tnd_nl_end {
+    TND_NL_COMPLETE,
+    TND_NL_CHANGED, // all of it came, but the kernel's list changed meanwhile
+    TND_NL_FAILED,  // not all of it came
+};
+
 struct tnd_nl_link {
     int ifindex;
     char name[IF_NAMESIZE];
@@ -81,8 +88,7 @@ struct tnd_nl_ops {
     void (*route)(void *ctx, const struct tnd_nl_route *r);     // dumps only
     void (*neighbour)(void *ctx, enum tnd_nl_how how, const struct tnd_nl_neighbour *n);
     void (*dump_begin)(void *ctx, enum tnd_nl_kind kind);
-    // complete false: the kernel's list changed meanwhile or an error came; ask again.
-    void (*dump_end)(void *ctx, enum tnd_nl_kind kind, bool complete);
+    void (*dump_end)(void *ctx, enum tnd_nl_kind kind, enum tnd_nl_end how);
     void (*changed)(void *ctx, enum tnd_nl_kind kind); // dump it again
     void (*lost)(void *ctx);                           // events were lost: dump everything
     void (*refused)(void *ctx, int error);             // an errno, for a neighbour request

@@ -52,6 +52,7 @@ static void clear_routes(struct tnd_mirror_routes *r)
 {
     free(r->routes);
     free(r->hops);
+    free(r->merge.to);
     memset(r, 0, sizeof *r);
 }
 
@@ -135,6 +136,7 @@ unsigned tnd_mirror_link(struct tnd_mirror *m, enum tnd_nl_how how, const struct
             change |= TND_MIRROR_PORT | TND_MIRROR_TABLE;
         if (port->up != l->up || port->mtu != l->mtu || memcmp(port->mac, l->mac, 6) != 0)
             change |= TND_MIRROR_TABLE;
+        port->seen = true;
         port->ifindex = l->ifindex;
         port->up = l->up;
         port->mtu = l->mtu;
@@ -309,31 +311,6 @@ void tnd_mirror_route(struct tnd_mirror *m, const struct tnd_nl_route *r)
     }
 }
 
-void tnd_mirror_dump_begin(struct tnd_mirror *m, enum tnd_nl_kind kind)
-{
-    struct tnd_mirror_routes *l = &m->next_routes[kind == TND_NL_ROUTE6];
-
-    switch (kind) {
-    case TND_NL_ADDRESS:
-        m->next_addresses.n = 0;
-        m->next_addresses.short_of_memory = false;
-        break;
-    case TND_NL_ROUTE4:
-    case TND_NL_ROUTE6:
-        l->n = l->n_hops = 0;
-        l->short_of_memory = l->multipath = false;
-        break;
-    case TND_NL_NEIGHBOUR:
-        m->neighbour_dump++;
-        for (uint32_t i = 0; i < m->neighbours.n_buckets; i++)
-            for (struct tnd_addr_node *n = m->neighbours.buckets[i]; n; n = n->next)
-                ((struct tnd_mirror_neighbour *)(void *)n)->told = false;
-        break;
-    case TND_NL_LINK:
-        break;
-    }
-}
-
 static int by_preference(const void *pa, const void *pb)
 {
     const struct tnd_mirror_route *a = pa, *b = pb;
@@ -348,6 +325,126 @@ static int by_preference(const void *pa, const void *pb)
     return d ? d : (a->first_hop > b->first_hop) - (a->first_hop < b->first_hop);
 }
 
+// A natural merge sort that can be left at any time: the kernel lists each of its tables in
+// order, so there are about as many runs as tables, and a pass merges two into one.
+
+#define A_STEP 8 // routes
+
+// Go on to the end of the run at `from`. Returns: whether it is reached.
+static bool find_end(const struct tnd_mirror_routes *l, uint32_t from, uint32_t *at)
+{
+    for (int i = 0; i < A_STEP; i++, ++*at)
+        if (*at == l->n || (*at > from && by_preference(&l->routes[*at - 1], &l->routes[*at]) > 0))
+            return true;
+    return false;
+}
+
+static void end_pass(struct tnd_mirror_routes *l)
+{
+    struct tnd_mirror_route *from = l->routes;
+
+    l->routes = l->merge.to;
+    l->merge = (struct tnd_mirror_merge){.to = from};
+}
+
+static void merge_runs(struct tnd_mirror_routes *l)
+{
+    struct tnd_mirror_merge *g = &l->merge;
+    int n = 0;
+
+    for (; n < A_STEP && g->out < g->right; n++) {
+        bool first = g->j == g->right ||
+                     (g->i < g->middle && by_preference(&l->routes[g->i], &l->routes[g->j]) <= 0);
+        g->to[g->out++] = l->routes[first ? g->i++ : g->j++];
+    }
+    if (g->out < g->right)
+        return;
+    g->left = g->middle = g->right;
+    g->phase = MERGE_MIDDLE;
+    if (g->left == l->n)
+        end_pass(l);
+}
+
+static void end_sort(struct tnd_mirror_routes *l)
+{
+    free(l->merge.to);
+    l->merge = (struct tnd_mirror_merge){.sorted = true};
+}
+
+static void sort_some(struct tnd_mirror_routes *l)
+{
+    struct tnd_mirror_merge *g = &l->merge;
+
+    switch (g->phase) {
+    case MERGE_MIDDLE:
+        if (!find_end(l, g->left, &g->middle))
+            return;
+        if (g->left == 0 && g->middle == l->n) { // one run: all of it
+            end_sort(l);
+            return;
+        }
+        if (!g->to && !(g->to = malloc(l->cap * sizeof *g->to))) {
+            l->short_of_memory = true;
+            end_sort(l);
+            return;
+        }
+        g->right = g->middle;
+        g->phase = MERGE_RIGHT;
+        return;
+    case MERGE_RIGHT:
+        if (!find_end(l, g->middle, &g->right))
+            return;
+        g->i = g->out = g->left;
+        g->j = g->middle;
+        g->phase = MERGE_RUNS;
+        return;
+    case MERGE_RUNS:
+        merge_runs(l);
+        return;
+    }
+}
+
+bool tnd_mirror_sort(struct tnd_mirror *m, enum tnd_nl_kind kind, struct tnd_turn *turn)
+{
+    struct tnd_mirror_routes *l = &m->next_routes[kind == TND_NL_ROUTE6];
+
+    while (!l->merge.sorted) {
+        if (turn && !tnd_turn_more(turn))
+            return false;
+        sort_some(l);
+    }
+    return true;
+}
+
+void tnd_mirror_dump_begin(struct tnd_mirror *m, enum tnd_nl_kind kind)
+{
+    struct tnd_mirror_routes *l = &m->next_routes[kind == TND_NL_ROUTE6];
+
+    switch (kind) {
+    case TND_NL_ADDRESS:
+        m->next_addresses.n = 0;
+        m->next_addresses.short_of_memory = false;
+        break;
+    case TND_NL_ROUTE4:
+    case TND_NL_ROUTE6:
+        end_sort(l);
+        l->merge.sorted = false;
+        l->n = l->n_hops = 0;
+        l->short_of_memory = l->multipath = false;
+        break;
+    case TND_NL_NEIGHBOUR:
+        m->neighbour_dump++;
+        for (uint32_t i = 0; i < m->neighbours.n_buckets; i++)
+            for (struct tnd_addr_node *n = m->neighbours.buckets[i]; n; n = n->next)
+                ((struct tnd_mirror_neighbour *)(void *)n)->told = false;
+        break;
+    case TND_NL_LINK:
+        for (uint32_t i = 0; i < m->n_ports; i++)
+            m->ports[i].seen = false;
+        break;
+    }
+}
+
 static bool same_routes(const struct tnd_mirror_routes *a, const struct tnd_mirror_routes *b)
 {
     return a->n == b->n && a->n_hops == b->n_hops &&
@@ -359,10 +456,9 @@ static unsigned commit_routes(struct tnd_mirror *m, int family)
 {
     struct tnd_mirror_routes *now = &m->routes[family], *next = &m->next_routes[family], old = *now;
 
+    tnd_mirror_sort(m, family ? TND_NL_ROUTE6 : TND_NL_ROUTE4, NULL);
     if (next->short_of_memory)
         return TND_MIRROR_SAME;
-    if (next->n)
-        qsort(next->routes, next->n, sizeof *next->routes, by_preference);
     unsigned change = same_routes(now, next) ? TND_MIRROR_SAME : TND_MIRROR_TABLE;
     *now = *next;
     *next = old;
@@ -412,8 +508,11 @@ unsigned tnd_mirror_dump_end(struct tnd_mirror *m, enum tnd_nl_kind kind, bool c
     case TND_NL_NEIGHBOUR:
         tnd_addr_map_each(&m->neighbours, drop_unseen, &sweep);
         return sweep.change;
-    case TND_NL_LINK:
-        break;
+    case TND_NL_LINK: // went while nobody was told
+        for (uint32_t i = 0; i < m->n_ports; i++)
+            if (m->ports[i].device && !m->ports[i].seen)
+                sweep.change |= lose_port(&m->ports[i]);
+        return sweep.change;
     }
     return TND_MIRROR_SAME;
 }

@@ -5,8 +5,8 @@
 // a turn is bounded twice: by steps, which a test can count, and by the clock.
 //
 // Every turn is measured by its kind, and `ctl show workers` shows the longest of each: the lag
-// that whatever waits for the loop has met. The meter hangs on the loop's `data`; a loop without
-// one is not measured.
+// that whatever waits for the loop has met. The meter hangs on the loop's `data`; a loop where that
+// is NULL is not measured (uv_loop_init leaves it as it was).
 //
 // Threads:  the loop's. Cost: two clock readings a turn, one for every eight steps.
 #pragma once

@@ -19,11 +19,13 @@ struct interface {
 };
 
 struct tnd_adjacency_table {
-    struct tnd_lpm *lpm; // values are indices into routes; NULL without routes
+    struct tnd_lpm *lpm; // values are indices into routes
     struct tnd_adjacency_route *routes;
     struct interface *interfaces;
     struct neighbour_slot *slots;
     uint32_t n_interfaces, slot_mask, generation;
+    uint32_t n_routes, n_entered; // while it is built
+    bool cleared;
 };
 
 // Neighbours are entered by the kernel or the configuration, never by a stranger's packet,
@@ -89,31 +91,62 @@ static bool add_neighbours(struct tnd_adjacency_table *t, const struct tnd_adjac
     return true;
 }
 
-static bool add_routes(struct tnd_adjacency_table *t, const struct tnd_adjacency_spec *spec)
+struct tnd_adjacency_table *tnd_adjacency_begin(const struct tnd_adjacency_spec *spec)
 {
-    struct tnd_lpm_entry *entries;
+    struct tnd_adjacency_table *t = calloc(1, sizeof *t);
 
-    if (spec->n_routes == 0)
-        return true;
-    t->routes = calloc(spec->n_routes, sizeof *t->routes);
-    entries = calloc(spec->n_routes, sizeof *entries);
-    if (t->routes && entries) {
-        memcpy(t->routes, spec->routes, spec->n_routes * sizeof *t->routes);
-        for (uint32_t i = 0; i < spec->n_routes; i++)
-            entries[i] = (struct tnd_lpm_entry){.prefix = spec->routes[i].prefix, .value = i};
-        t->lpm = tnd_lpm_new(entries, spec->n_routes);
+    if (!t)
+        return NULL;
+    t->generation = spec->generation;
+    t->lpm = tnd_lpm_begin(spec->n_routes);
+    if (!t->lpm || !add_interfaces(t, spec)) {
+        tnd_adjacency_free(t);
+        return NULL;
     }
-    free(entries);
-    return t->lpm != NULL;
+    t->routes = (struct tnd_adjacency_route *)(uintptr_t)spec->routes;
+    t->n_routes = spec->n_routes;
+    return t;
+}
+
+bool tnd_adjacency_step(struct tnd_adjacency_table *t, uint32_t routes)
+{
+    if (!t->cleared) {
+        t->cleared = tnd_lpm_clear(t->lpm, routes);
+        return false;
+    }
+    for (; routes > 0 && t->n_entered < t->n_routes; routes--, t->n_entered++) {
+        uint32_t *index = tnd_lpm_place(t->lpm, &t->routes[t->n_entered].prefix);
+        if (index)
+            *index = t->n_entered;
+    }
+    return t->n_entered == t->n_routes;
+}
+
+bool tnd_adjacency_finish(struct tnd_adjacency_table *t, const struct tnd_adjacency_spec *spec)
+{
+    tnd_lpm_finish(t->lpm);
+    return add_neighbours(t, spec);
 }
 
 struct tnd_adjacency_table *tnd_adjacency_build(const struct tnd_adjacency_spec *spec)
 {
-    struct tnd_adjacency_table *t = calloc(1, sizeof *t);
+    struct tnd_adjacency_spec own = *spec;
+    struct tnd_adjacency_route *routes = malloc((spec->n_routes + 1u) * sizeof *routes);
+    struct tnd_adjacency_table *t;
 
-    if (t)
-        t->generation = spec->generation;
-    if (t && add_interfaces(t, spec) && add_neighbours(t, spec) && add_routes(t, spec))
+    if (!routes)
+        return NULL;
+    if (spec->n_routes)
+        memcpy(routes, spec->routes, spec->n_routes * sizeof *routes);
+    own.routes = routes;
+    t = tnd_adjacency_begin(&own);
+    if (!t) {
+        free(routes);
+        return NULL;
+    }
+    while (!tnd_adjacency_step(t, UINT32_MAX))
+        ;
+    if (tnd_adjacency_finish(t, &own))
         return t;
     tnd_adjacency_free(t);
     return NULL;

@@ -89,6 +89,14 @@ struct tnd_adjacency_table;
 struct tnd_adjacency_table *tnd_adjacency_build(const struct tnd_adjacency_spec *spec);
 void tnd_adjacency_free(struct tnd_adjacency_table *t);
 
+// The same in parts, for whoever must not stay away for long. begin takes interfaces and routes,
+// and frees `spec->routes` in the end (malloc); step does some of it; finish adds the neighbours.
+// Returns: begin: NULL when memory is short (the routes are the caller's then). step: whether
+// it is done. finish: false when memory is short; the table can only be freed then.
+struct tnd_adjacency_table *tnd_adjacency_begin(const struct tnd_adjacency_spec *spec);
+bool tnd_adjacency_step(struct tnd_adjacency_table *t, uint32_t routes);
+bool tnd_adjacency_finish(struct tnd_adjacency_table *t, const struct tnd_adjacency_spec *spec);
+
 // Look up the way to dst's IP (its port and transport do not matter).
 // Requires: out non-NULL; `t` may be NULL (nothing published yet: NO_ROUTE).
 // Returns:  see the enum; fields of `out` that it does not promise are zero.

@@ -90,7 +90,7 @@ int main(int argc, char **argv)
 {
     struct tnd_resolver_options o;
     struct tnd_error err;
-    uv_loop_t loop;
+    uv_loop_t loop = {.data = NULL};
     uv_pipe_t in;
 
     if (argc != 2)

@@ -3,6 +3,8 @@
 
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <time.h>
 #include <uv.h>
 
 #include "control/route_mirror.h"
@@ -226,6 +228,164 @@ static void an_interface_is_renamed_and_replaced(void **state)
     assert_int_equal(tnd_mirror_port_of(m, WAN + 1), 0);
 }
 
+static void a_link_goes_unheard(void **state)
+{
+    struct tnd_mirror *m = *state;
+    struct tnd_nl_link other = {.ifindex = MGMT, .name = "mgmt", .up = true};
+
+    tnd_mirror_dump_begin(m, TND_NL_LINK);
+    tnd_mirror_link(m, TND_NL_DUMPED, &other);
+    link_is(m, "wan", WAN, true);
+    assert_int_equal(tnd_mirror_dump_end(m, TND_NL_LINK, true), TND_MIRROR_SAME);
+    assert_int_equal(tnd_mirror_port_of(m, WAN), 0);
+    tnd_mirror_dump_begin(m, TND_NL_LINK);
+    tnd_mirror_link(m, TND_NL_DUMPED, &other);
+    assert_int_equal(tnd_mirror_dump_end(m, TND_NL_LINK, true), TND_MIRROR_TABLE | TND_MIRROR_PORT);
+    assert_int_equal(tnd_mirror_port_of(m, WAN), -1);
+}
+
+// The own MAC is the table's: what leaves bears it, what comes is compared with it.
+static void the_own_mac_changes(void **state)
+{
+    static const struct told told[] = {{"192.0.2.0/24", RTN_UNICAST, RT_TABLE_MAIN, 0, WAN, NULL}};
+    struct tnd_mirror *m = *state;
+    struct tnd_nl_link l = {.ifindex = WAN, .name = "wan", .up = true, .mtu = 1500, .mac = {2, 9}};
+    struct tnd_addr a = ip("192.0.2.2");
+    struct tnd_adjacency way;
+
+    routes(m, told, 1);
+    neighbour(m, TND_NL_NEW, "192.0.2.2", NUD_REACHABLE, 2);
+    assert_int_equal(tnd_mirror_link(m, TND_NL_NEW, &l), TND_MIRROR_TABLE);
+    assert_int_equal(tnd_mirror_link(m, TND_NL_NEW, &l), TND_MIRROR_SAME);
+    struct tnd_adjacency_table *t = tnd_mirror_build(m, 1);
+    assert_int_equal(tnd_adjacency_find(t, &a, &way), TND_ADJACENCY_FOUND);
+    assert_memory_equal(way.src_mac, l.mac, 6);
+    assert_memory_equal(tnd_adjacency_own_mac(t, 0), l.mac, 6);
+    assert_null(tnd_adjacency_own_mac(t, 1));
+    tnd_adjacency_free(t);
+}
+
+#define MANY 100000u
+#define SEED 20260101u
+
+// Every route is another's neighbour and none says what its covering one says.
+static void tell_many(struct tnd_mirror *m, const uint32_t order[])
+{
+    tnd_mirror_dump_begin(m, TND_NL_ROUTE4);
+    for (uint32_t i = 0; i < MANY; i++) {
+        struct tnd_nl_route r = {.type = RTN_UNICAST, .table = RT_TABLE_MAIN, .n_hops = 1};
+        uint32_t n = order[i];
+        r.prefix = (struct tnd_prefix){
+            {.family = 4, .ip = {(uint8_t)(10 + (n >> 16)), (uint8_t)(n >> 8), (uint8_t)n}}, 24};
+        r.hops[0].ifindex = WAN;
+        r.hops[0].gateway = ip("192.0.2.1");
+        r.hops[0].gateway.ip[3] = (uint8_t)(1 + n % 200);
+        tnd_mirror_route(m, &r);
+    }
+}
+
+// Of this thread: others share the processor.
+static uint64_t cpu_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+struct effort {
+    unsigned turns, steps;
+    uint64_t began_ns, longest_ns;
+};
+
+static void end_turn(struct effort *e, struct tnd_turn *t)
+{
+    uint64_t took = cpu_ns() - e->began_ns;
+
+    assert_true(t->steps <= TND_TURN_STEPS);
+    e->turns++;
+    e->steps += t->steps;
+    if (took > e->longest_ns)
+        e->longest_ns = took;
+    *t = (struct tnd_turn){.began_ns = uv_hrtime()};
+    e->began_ns = cpu_ns();
+}
+
+static struct tnd_adjacency_table *build_in_turns(struct tnd_mirror *m, struct effort *sort,
+                                                  struct effort *build)
+{
+    struct tnd_turn t = {.began_ns = uv_hrtime()};
+    struct tnd_mirror_job *job;
+
+    sort->began_ns = cpu_ns();
+    for (bool done = false; !done; end_turn(sort, &t))
+        done = tnd_mirror_sort(m, TND_NL_ROUTE4, &t);
+    assert_int_equal(tnd_mirror_dump_end(m, TND_NL_ROUTE4, true), TND_MIRROR_TABLE);
+    end_turn(sort, &t);
+    t = (struct tnd_turn){.began_ns = uv_hrtime()};
+    build->began_ns = cpu_ns();
+    job = tnd_mirror_job_new(m, 1);
+    for (bool done = false; !done; end_turn(build, &t))
+        done = tnd_mirror_job_step(job, &t);
+    struct tnd_adjacency_table *table = tnd_mirror_job_take(job);
+    end_turn(build, &t);
+    assert_non_null(table);
+    return table;
+}
+
+static void shuffle(uint32_t order[], uint32_t run)
+{
+    uint64_t state = SEED;
+
+    for (uint32_t i = MANY / run - 1; i > 0; i--) { // whole runs change places
+        state = state * 6364136223846793005ULL + 1442695040888963407ULL;
+        uint32_t k = (uint32_t)((state >> 33) % (i + 1));
+        for (uint32_t j = 0; j < run; j++) {
+            uint32_t x = order[i * run + j];
+            order[i * run + j] = order[k * run + j];
+            order[k * run + j] = x;
+        }
+    }
+}
+
+// A full table, however it is listed, takes many turns and none that is long.
+static void many_routes_in_turns(void **state)
+{
+    static const uint32_t runs[] = {MANY, 1000, 1}; // in order; in a hundred pieces; at random
+    uint32_t *order = malloc(MANY * sizeof *order);
+    struct tnd_mirror *m = *state;
+
+    for (size_t k = 0; k < sizeof runs / sizeof *runs; k++) {
+        struct effort sort = {0}, build = {0};
+        for (uint32_t i = 0; i < MANY; i++)
+            order[i] = i;
+        if (runs[k] < MANY)
+            shuffle(order, runs[k]);
+        tell_many(m, order);
+        struct tnd_adjacency_table *t = build_in_turns(m, &sort, &build);
+        for (uint32_t n = 0; n < MANY; n += 37) {
+            struct tnd_addr a = {
+                .family = 4, .ip = {(uint8_t)(10 + (n >> 16)), (uint8_t)(n >> 8), (uint8_t)n, 9}};
+            struct tnd_adjacency way;
+            assert_int_equal(tnd_adjacency_find(t, &a, &way), TND_ADJACENCY_NO_NEIGHBOUR);
+            assert_int_equal(way.next_hop.ip[3], 1 + n % 200);
+        }
+        tnd_adjacency_free(t);
+        print_message(
+            "%u routes in runs of %u: sorted in %u turns, %u steps, longest %.2f ms of CPU; "
+            "built in %u turns, %u steps, longest %.2f ms of CPU; seed %u\n",
+            MANY, runs[k], sort.turns, sort.steps, (double)sort.longest_ns / 1e6, build.turns,
+            build.steps, (double)build.longest_ns / 1e6, SEED);
+        assert_true(build.turns >= MANY / 8 / TND_TURN_STEPS);
+        // The lists are equal; only their order in the dump was not.
+        tell_many(m, order);
+        assert_int_equal(tnd_mirror_dump_end(m, TND_NL_ROUTE4, true), TND_MIRROR_SAME);
+        tnd_mirror_dump_begin(m, TND_NL_ROUTE4);
+        assert_int_equal(tnd_mirror_dump_end(m, TND_NL_ROUTE4, true), TND_MIRROR_TABLE);
+    }
+    free(order);
+}
+
 struct seen {
     struct tnd_adjacency_table *table;
     int published, usable, failed;
@@ -272,7 +432,7 @@ static void vdevs(void **state)
     struct tnd_adjacencies *a;
     struct tnd_adjacency way;
     struct seen seen = {NULL};
-    uv_loop_t loop;
+    uv_loop_t loop = {.data = NULL};
 
     (void)state;
     uv_loop_init(&loop);
@@ -312,6 +472,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_neighbours_life, with_wan, without),
         cmocka_unit_test_setup_teardown(events_beat_an_older_dump, with_wan, without),
         cmocka_unit_test_setup_teardown(an_interface_is_renamed_and_replaced, with_wan, without),
+        cmocka_unit_test_setup_teardown(a_link_goes_unheard, with_wan, without),
+        cmocka_unit_test_setup_teardown(the_own_mac_changes, with_wan, without),
+        cmocka_unit_test_setup_teardown(many_routes_in_turns, with_wan, without),
         cmocka_unit_test(vdevs),
     };
 
