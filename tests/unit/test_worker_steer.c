@@ -1,0 +1,151 @@
+// Several workers: each call is one's, whoever receives it; they sleep, and are woken.
+#include "worker_world.h"
+
+#include <sched.h>
+#include <time.h>
+
+#define CALLS 400
+
+// Worker 1 stands still; worker 0 goes on with what is its own and drops the rest by name.
+static void a_full_inbox_drops_by_trunk(void **state)
+{
+    struct world *w = make_world(2, true);
+    struct tnd_datagram d[TND_BURST];
+    struct tnd_trunk_counter trunk;
+    struct tnd_counters c;
+    unsigned calls = 3000;
+
+    (void)state;
+    for (unsigned i = 0; i < calls; i++) {
+        w->dp->ports[0].next_in = 0;
+        offer_call(w, i, 0);
+        tnd_worker_poll(w->dp->workers[0]);
+        tnd_dataplane_collect(w->dp, 0, d, TND_BURST);
+    }
+    struct tnd_io_counters io = io_of(w, &c);
+    assert_int_equal(io.given, TND_INBOX_SIZE - 1);
+    assert_true(c.drop[TND_DROP_INBOX_FULL] > 0);
+    assert_int_equal(c.drop[TND_DROP_INBOX_FULL] + c.verdict[TND_VERDICT_FORWARD] + io.given,
+                     calls);
+    tnd_dataplane_trunk(w->dp, 0, &trunk);
+    assert_int_equal(trunk.dropped, c.drop[TND_DROP_INBOX_FULL]);
+    for (int i = 0; i < 100; i++) {
+        run(w);
+        tnd_dataplane_collect(w->dp, 0, d, TND_BURST);
+    }
+    io = io_of(w, &c);
+    assert_int_equal(io.taken, io.given);
+    end_world(w);
+}
+
+// Each call's messages, whichever queue they come in by, are one worker's.
+static void expect_shared(struct world *w, unsigned calls)
+{
+    struct tnd_counters c;
+    struct tnd_io_counters io = io_of(w, &c);
+    struct tnd_worker_stats s[2];
+
+    assert_int_equal(c.verdict[TND_VERDICT_FORWARD], calls);
+    assert_int_equal(io.foreign, 0);
+    assert_int_equal(io.given, io.taken);
+    assert_true(io.given > calls / 4); // about half of them
+    assert_true(io.given < calls * 3 / 4);
+    for (uint16_t i = 0; i < 2; i++) {
+        tnd_dataplane_stats(w->dp, i, &s[i]);
+        assert_true(s[i].io.given > 0 && s[i].io.taken > 0);
+        assert_true(s[i].engine.verdict[TND_VERDICT_FORWARD] > calls / 3);
+    }
+}
+
+static void two_workers_by_turns(void **state)
+{
+    struct world *w = make_world(2, true);
+    struct tnd_datagram d[TND_BURST];
+    unsigned got = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < CALLS; i++)
+        offer_call(w, i, 20);
+    run(w);
+    for (unsigned n; (n = tnd_dataplane_collect(w->dp, 0, d, TND_BURST)) > 0;)
+        got += n;
+    assert_int_equal(got, CALLS);
+    expect_shared(w, CALLS);
+    end_world(w);
+}
+
+static double now_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static void two_workers_with_threads(void **state)
+{
+    struct world *w = make_world(2, false);
+    struct tnd_datagram d[TND_BURST];
+    unsigned got = 0, offered = 0, calls = 20000;
+    static char text[2000];
+    double end = now_s() + 60;
+
+    (void)state;
+    while (got < calls && now_s() < end) {
+        // In waves, so that workers fall asleep and are woken too.
+        while (offered < calls && offered - got < 256) {
+            struct tnd_datagram one = datagram(text, make_invite(text, sizeof text, offered, 20));
+            if (tnd_dataplane_offer(w->dp, 0, &one, 1) == 0)
+                break;
+            offered++;
+        }
+        unsigned n = tnd_dataplane_collect(w->dp, 0, d, TND_BURST);
+        got += n;
+        if (n == 0)
+            sched_yield();
+    }
+    assert_int_equal(got, calls);
+    expect_shared(w, calls);
+    end_world(w);
+}
+
+// With nothing to do a worker sleeps, and what comes wakes it.
+static void idle_workers_sleep(void **state)
+{
+    struct world *w = make_world(2, false);
+    struct tnd_datagram d[4];
+    struct timespec pause = {.tv_nsec = 300000000};
+    struct tnd_counters c;
+    double end;
+
+    (void)state;
+    nanosleep(&pause, NULL);
+    struct tnd_io_counters before = io_of(w, &c);
+    nanosleep(&pause, NULL);
+    struct tnd_io_counters after = io_of(w, &c);
+    assert_true(after.sleeps > before.sleeps);
+    assert_true(after.loops - before.loops < 2000); // busy it would be a million
+    for (unsigned i = 0; i < 20; i++) {
+        double start = now_s();
+        offer_call(w, i, 0);
+        for (end = start + 20; tnd_dataplane_collect(w->dp, 0, d, 4) == 0 && now_s() < end;)
+            sched_yield();
+        assert_true(now_s() < end);
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+    end_world(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WORLD_CASE(two_workers_with_threads),
+        WORLD_CASE(idle_workers_sleep),
+        WORLD_CASE(a_full_inbox_drops_by_trunk),
+        WORLD_CASE(two_workers_by_turns),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+    tnd_dataplane_cleanup();
+    return failed;
+}
