@@ -148,9 +148,9 @@ static void put_to(struct tnd_edit *edit, const struct tnd_engine *e, const stru
 static void put_unsupported(struct tnd_edit *edit, const struct tnd_sip_msg *m)
 {
     for (uint8_t i = m->first[TND_HDR_PROXY_REQUIRE]; i != TND_SIP_NO_HDR; i = m->hdr[i].next) {
-        tnd_edit_putz(edit, "Unsupported: ");
+        tnd_edit_ref(edit, TND_STR("Unsupported: "));
         ref_span(edit, m, m->hdr[i].value, (uint32_t)m->hdr[i].value + m->hdr[i].value_len);
-        tnd_edit_putz(edit, "\r\n");
+        tnd_edit_ref(edit, TND_STR("\r\n"));
     }
 }
 

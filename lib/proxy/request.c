@@ -3,7 +3,11 @@
 // Changes are collected in any order, sorted by where they are, and applied in one pass.
 #include "proxy/engine_internal.h"
 
-#define CHANGES_MAX 24
+// One for each header field, and for start line, Vias and the Request-URI's parts. Each is two
+// pieces of the edit list at most.
+#define CHANGES_MAX (TND_SIP_HDRS_MAX + 8)
+
+_Static_assert(2 * CHANGES_MAX + 1 <= TND_EDIT_PIECES, "every list of changes can be applied");
 
 struct change {
     uint16_t from, to;  // octets of the original that go

@@ -14,7 +14,7 @@
 
 #include "util/str.h"
 
-#define TND_EDIT_PIECES 48
+#define TND_EDIT_PIECES 416 // three for each of 128 header fields, and what comes with each message
 #define TND_EDIT_ARENA  1536
 
 struct tnd_edit {

@@ -2,6 +2,8 @@
 // call is touched, and the engine is neither a reflector nor a relay.
 #include "unit/rules.h"
 
+#include <stdio.h>
+
 static const char *new_via(void)
 {
     static unsigned n;
@@ -229,6 +231,50 @@ static void sixteen_kilobytes_and_one(void **state)
     }
 }
 
+// `n` lines of `line`, each with another header behind it: none has a neighbour of its kind.
+static const char *scattered(unsigned n, const char *line)
+{
+    const char *text = "";
+
+    while (n-- > 0)
+        text = text_of("%s%s\r\nX-%u: y\r\n", text, line, n);
+    return text;
+}
+
+// Header fields up to their limit of 128, in the order that costs the most.
+static void scattered_headers(void **state)
+{
+    static char text[TND_SIP_MAX];
+
+    (void)state;
+    run(h, PBX_SRC, LAN4,
+        make_request(
+            &(struct request){.via = new_via(), .more = scattered(55, "Route: <sip:10.0.0.1;lr>")}),
+        &r);
+    assert_forward(r);
+    assert_int_equal(header_count(&r.out[0], "Route"), 0);
+    run(h, PBX_SRC, LAN4,
+        make_request(
+            &(struct request){.via = new_via(), .more = scattered(55, "Proxy-Require: a")}),
+        &r);
+    assert_answer(r, 420);
+    assert_int_equal(header_count(&r.out[0], "Unsupported"), 55);
+    run(h, PBX_SRC, LAN4,
+        make_request(
+            &(struct request){.via = new_via(),
+                              .max_forwards = "0",
+                              .more = scattered(55, "Via: SIP/2.0/UDP 192.0.2.7;branch=z9hG4bKx")}),
+        &r);
+    assert_answer(r, 483);
+    assert_int_equal(header_count(&r.out[0], "Via"), 56);
+    run(h, PBX_SRC, LAN4, make_request(&(struct request){.via = new_via()}), &r);
+    snprintf(text, sizeof text, "%s",
+             make_response(&r.out[0], 503, "c", scattered(55, "Retry-After: 9")));
+    run(h, CARRIER_SRC, WAN4, text, &r2);
+    assert_forward(r2);
+    assert_int_equal(header_count(&r2.out[0], "Retry-After"), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +286,7 @@ int main(void)
         CASE(ack_with_our_tag),
         CASE(content_length_lies),
         CASE(sixteen_kilobytes_and_one),
+        CASE(scattered_headers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
