@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/load/cmd_load.h"
 #include "control/cmd_check.h"
 #include "control/cmd_ctl.h"
 #include "control/cmd_demo.h"
@@ -21,6 +22,7 @@ static const struct command commands[] = {
     {"check", tnd_cmd_check, "name every fault in a configuration file"},
     {"demo", tnd_cmd_demo, "watch calls being spread over the targets of a domain"},
     {"resolve", tnd_cmd_resolve, "show where requests to a URI go, and why"},
+    {"load", tnd_cmd_load, "send requests to a SIP server and say what became of them"},
     {"ctl", tnd_cmd_ctl, "ask, watch or stop a running engine"},
 };
 

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "torture/open_world.h"
-#include "torture/pcap.h"
+#include "util/pcap.h"
 
 static unsigned n_messages, n_by_verdict[TND_VERDICT_COUNT];
 
@@ -49,7 +49,7 @@ static void run_message(const char *name, const char *data, size_t len, const st
     print_reason(data, len, &r);
 }
 
-static bool speaks_sip(const struct pcap_udp *u)
+static bool speaks_sip(const struct tnd_pcap_udp *u)
 {
     const char *end = memchr(u->payload, '\n', u->len), *p = (const char *)u->payload;
 
@@ -59,12 +59,12 @@ static bool speaks_sip(const struct pcap_udp *u)
     return false;
 }
 
-static void run_capture(const char *name, struct pcap *p)
+static void run_capture(const char *name, struct tnd_pcap *p)
 {
-    struct pcap_udp u;
+    struct tnd_pcap_udp u;
     char numbered[512];
 
-    for (unsigned n = 1; pcap_next(p, &u); n++) {
+    for (unsigned n = 1; tnd_pcap_next(p, &u); n++) {
         if (!speaks_sip(&u))
             continue;
         snprintf(numbered, sizeof numbered, "%s#%u", name, n);
@@ -77,7 +77,7 @@ static bool run_file(const char *folder, const char *name)
     struct tnd_addr src = addr_of("192.0.2.77:5060");
     char path[4096];
     struct stat st;
-    struct pcap capture;
+    struct tnd_pcap capture;
 
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *f = fopen(path, "rb");
@@ -91,7 +91,7 @@ static bool run_file(const char *folder, const char *name)
          fread(data, 1, (size_t)st.st_size, f) == (size_t)st.st_size;
     if (!ok)
         fprintf(stderr, "corpus: %s: %s; is it a file that you may read?\n", path, strerror(errno));
-    else if (pcap_open(&capture, (const uint8_t *)data, (size_t)st.st_size))
+    else if (tnd_pcap_open(&capture, (const uint8_t *)data, (size_t)st.st_size))
         run_capture(name, &capture);
     else
         run_message(name, data, (size_t)st.st_size, &src);

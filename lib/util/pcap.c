@@ -1,8 +1,8 @@
-#include "torture/pcap.h"
+#include "util/pcap.h"
 
 enum { LINK_NULL = 0, LINK_ETHERNET = 1, LINK_RAW = 101, LINK_SLL = 113, LINK_SLL2 = 276 };
 
-static uint32_t word(const struct pcap *p, size_t at)
+static uint32_t word(const struct tnd_pcap *p, size_t at)
 {
     uint32_t v;
 
@@ -15,9 +15,9 @@ static uint16_t net16(const uint8_t *p)
     return (uint16_t)(p[0] << 8 | p[1]);
 }
 
-bool pcap_open(struct pcap *p, const uint8_t *data, size_t len)
+bool tnd_pcap_open(struct tnd_pcap *p, const uint8_t *data, size_t len)
 {
-    *p = (struct pcap){.data = data, .len = len, .at = 24};
+    *p = (struct tnd_pcap){.data = data, .len = len, .at = 24};
     if (len < 24)
         return false;
     uint32_t magic = word(p, 0);
@@ -54,7 +54,7 @@ static size_t ip_at(uint32_t link, const uint8_t *frame, size_t len)
     return at + 2;
 }
 
-static bool udp_at(const uint8_t *udp, size_t len, struct pcap_udp *out)
+static bool udp_at(const uint8_t *udp, size_t len, struct tnd_pcap_udp *out)
 {
     if (len < 8 || net16(udp + 4) < 8 || net16(udp + 4) > len)
         return false;
@@ -65,7 +65,7 @@ static bool udp_at(const uint8_t *udp, size_t len, struct pcap_udp *out)
     return true;
 }
 
-static bool ip_packet(const uint8_t *ip, size_t len, struct pcap_udp *out)
+static bool ip_packet(const uint8_t *ip, size_t len, struct tnd_pcap_udp *out)
 {
     memset(&out->src, 0, sizeof out->src);
     if (len >= 20 && ip[0] >> 4 == 4) {
@@ -84,7 +84,7 @@ static bool ip_packet(const uint8_t *ip, size_t len, struct pcap_udp *out)
     return false;
 }
 
-bool pcap_next(struct pcap *p, struct pcap_udp *out)
+bool tnd_pcap_next(struct tnd_pcap *p, struct tnd_pcap_udp *out)
 {
     while (p->len - p->at >= 16) {
         size_t kept = word(p, p->at + 8), frame = p->at + 16;

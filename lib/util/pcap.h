@@ -10,21 +10,21 @@
 
 #include "util/addr.h"
 
-struct pcap {
+struct tnd_pcap {
     const uint8_t *data;
     size_t len, at;
     bool swapped;
     uint32_t link;
 };
 
-struct pcap_udp {
+struct tnd_pcap_udp {
     struct tnd_addr src;
     const uint8_t *payload;
     size_t len;
 };
 
 // Returns: false when the octets are no such file.
-bool pcap_open(struct pcap *p, const uint8_t *data, size_t len);
+bool tnd_pcap_open(struct tnd_pcap *p, const uint8_t *data, size_t len);
 
 // Next UDP datagram that is whole; what else lies between is stepped over.
-bool pcap_next(struct pcap *p, struct pcap_udp *out);
+bool tnd_pcap_next(struct tnd_pcap *p, struct tnd_pcap_udp *out);
