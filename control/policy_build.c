@@ -45,10 +45,9 @@ static bool build_listeners(const struct tnd_config *c, struct tnd_policy *p)
         struct tnd_listener *l = &p->listeners[i];
         l->addr = c->listeners[i].address;
         l->advertise = c->listeners[i].advertise;
-        l->id = tnd_listener_id(&l->addr);
         l->interface = static_interface(c, &l->addr);
         l->dscp = (uint8_t)c->listeners[i].dscp;
-        l->text_len = (uint8_t)tnd_addr_text(&l->advertise, l->text);
+        tnd_listener_name(l);
     }
     return true;
 }

@@ -99,8 +99,10 @@ struct tnd_kernel_packet {
 bool tnd_dataplane_take_packet(struct tnd_dataplane *dp, struct tnd_kernel_packet *out);
 
 // Where a worker's cycles go. X(name)
-#define TND_STAGES(X) \
-    X(rx) X(frame) X(parse) X(digest) X(steer) X(route) X(pick) X(egress) X(rewrite) X(tx) X(idle)
+#define TND_STAGES(X)                                                                        \
+    X(rx)                                                                                    \
+    X(frame) X(parse) X(digest) X(steer) X(route) X(pick) X(egress) X(sign) X(rewrite) X(tx) \
+        X(idle)
 
 enum tnd_stage {
 #define X(name) TND_STAGE_##name,

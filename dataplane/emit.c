@@ -1,6 +1,6 @@
 #include "dataplane/emit.h"
 
-#include "dataplane/checksum.h"
+#include "util/sum.h"
 
 #define IPV4_LEN     20
 #define IPV6_LEN     40
@@ -68,17 +68,18 @@ static uint8_t *put_ipv6(const struct tnd_emit *e, uint8_t *p, uint32_t len, uin
     return p + IPV6_LEN;
 }
 
-void tnd_emit_udp(const struct tnd_emit *e, uint8_t *udp, uint32_t len)
+// sum: the payload's.
+static void put_udp(const struct tnd_emit *e, uint8_t *udp, uint32_t len, uint64_t sum)
 {
     uint32_t total = UDP_LEN + len;
     size_t ip_len = e->dst.family == 4 ? 4 : 16;
 
-    // The pseudo header and our own as values in wire order, then the payload in memory order.
+    // The pseudo header and our own as values in wire order, the payload's in memory order.
     uint64_t header = (uint64_t)e->src.port + e->dst.port + total + total + PROTO_UDP;
     for (size_t i = 0; i < ip_len; i += 2)
         header += be16(e->src.ip + i) + be16(e->dst.ip + i);
-    uint64_t sum = (uint64_t)__builtin_bswap16(tnd_sum_fold(header));
-    uint16_t check = (uint16_t)~tnd_sum_fold(tnd_sum_add(sum, udp + UDP_LEN, len));
+    sum += __builtin_bswap16(tnd_sum_fold(header));
+    uint16_t check = (uint16_t)~tnd_sum_fold(sum);
     put16(udp, e->src.port);
     put16(udp + 2, e->dst.port);
     put16(udp + 4, total);
@@ -87,7 +88,12 @@ void tnd_emit_udp(const struct tnd_emit *e, uint8_t *udp, uint32_t len)
     memcpy(udp + 6, &check, 2);
 }
 
-uint32_t tnd_emit_whole(const struct tnd_emit *e, uint8_t *frame, uint32_t len)
+void tnd_emit_udp(const struct tnd_emit *e, uint8_t *udp, uint32_t len)
+{
+    put_udp(e, udp, len, tnd_sum_active->of(udp + UDP_LEN, len));
+}
+
+uint32_t tnd_emit_summed(const struct tnd_emit *e, uint8_t *frame, uint32_t len, uint64_t sum)
 {
     uint8_t *p = put_ether(e, frame);
 
@@ -95,8 +101,13 @@ uint32_t tnd_emit_whole(const struct tnd_emit *e, uint8_t *frame, uint32_t len)
         p = put_ipv4(e, p, UDP_LEN + len, 0, IPV4_DF);
     else
         p = put_ipv6(e, p, UDP_LEN + len, PROTO_UDP);
-    tnd_emit_udp(e, p, len);
+    put_udp(e, p, len, sum);
     return (uint32_t)(p - frame) + UDP_LEN + len;
+}
+
+uint32_t tnd_emit_whole(const struct tnd_emit *e, uint8_t *frame, uint32_t len)
+{
+    return tnd_emit_summed(e, frame, len, tnd_sum_active->of(frame + tnd_emit_overhead(e), len));
 }
 
 uint32_t tnd_emit_fragment(const struct tnd_emit *e, const uint8_t *udp, uint32_t len, uint32_t mtu,

@@ -38,6 +38,9 @@ static inline uint32_t tnd_emit_packet_len(const struct tnd_emit *e, uint32_t le
 // Returns: the frame's length.
 uint32_t tnd_emit_whole(const struct tnd_emit *e, uint8_t *frame, uint32_t len);
 
+// The same, the payload's sum (util/sum.h) being known: the payload is not read.
+uint32_t tnd_emit_summed(const struct tnd_emit *e, uint8_t *frame, uint32_t len, uint64_t sum);
+
 // Write the UDP header in front of the payload at udp + 8, before cutting it in fragments.
 void tnd_emit_udp(const struct tnd_emit *e, uint8_t *udp, uint32_t len);
 

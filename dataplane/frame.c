@@ -1,6 +1,6 @@
 #include "dataplane/frame.h"
 
-#include "dataplane/checksum.h"
+#include "util/sum.h"
 
 #define ETHER_LEN        14
 #define ETHERTYPE_IPV4   0x0800
@@ -59,7 +59,8 @@ static bool checksum_ok(const struct tnd_frame *f, const uint8_t *udp, size_t le
     pseudo = tnd_sum_add(pseudo, f->dst.ip, ip_len);
     pseudo += (uint64_t)PROTO_UDP << 8; // in memory order: the low octet comes second
     pseudo += (uint16_t)(len << 8 | len >> 8);
-    return tnd_sum_fold(tnd_sum_add(pseudo, udp, len)) == 0xffff || sum == tnd_sum_fold(pseudo);
+    return tnd_sum_fold(pseudo + tnd_sum_active->of(udp, len)) == 0xffff ||
+           sum == tnd_sum_fold(pseudo);
 }
 
 static enum tnd_frame_kind parse_udp(struct tnd_frame *f, struct rest r, bool verify)

@@ -67,8 +67,9 @@ static void send_whole(struct tnd_worker *w, struct tnd_job *job, const struct t
     if (!m)
         return;
     uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
-    tnd_edit_write(&out->edit, (char *)frame + before);
-    queue(w, interface, m, tnd_emit_whole(e, frame, len));
+    uint64_t sum = 0;
+    tnd_edit_write_sum(&out->edit, (char *)frame + before, &sum);
+    queue(w, interface, m, tnd_emit_summed(e, frame, len, sum));
 }
 
 // RFC 3261 s18.1.1 wants TCP for what is above the MTU, but peers that are UDP only exist.
@@ -172,22 +173,39 @@ static void send_output(struct tnd_worker *w, struct tnd_job *job, const struct 
         send_fragments(w, job, out, &e, a);
 }
 
+static bool is_sent(const struct tnd_job *job)
+{
+    return job->verdict == TND_VERDICT_FORWARD || job->verdict == TND_VERDICT_ANSWER;
+}
+
+// way: of the job's own destination; other outputs, and answers, may go elsewhere.
+static void send_to(struct tnd_worker *w, struct tnd_job *job, const struct tnd_out *out,
+                    const struct tnd_way *way)
+{
+    struct tnd_way other;
+
+    if (!tnd_addr_same_ip(&out->dst, &job->dst)) {
+        other.result = tnd_adjacency_find(w->adjacency, &out->dst, &other.adjacency);
+        way = &other;
+    }
+    send_output(w, job, out, way);
+}
+
+// All edit lists first: what they consist of has left the store buffer when it is copied.
 void tnd_tx_outputs(struct tnd_worker *w, struct tnd_job *const jobs[], uint32_t n)
 {
+    bool made[TND_BURST];
+
+    for (uint32_t i = 0; i < n; i++)
+        made[i] = is_sent(jobs[i]) && jobs[i]->n_out > 0 &&
+                  tnd_stage_rewrite(w->engine, w->now_ms, jobs[i], 0, &w->out[i]);
     for (uint32_t i = 0; i < n; i++) {
         struct tnd_job *job = jobs[i];
-        for (uint32_t k = 0; k < job->n_out; k++) {
-            if (job->verdict != TND_VERDICT_FORWARD && job->verdict != TND_VERDICT_ANSWER)
-                break;
-            if (!tnd_stage_rewrite(w->engine, w->now_ms, job, k, &w->out))
-                break;
-            const struct tnd_way *way = &w->way[i];
-            struct tnd_way other;
-            if (k > 0 || !tnd_addr_same_ip(&w->out.dst, &job->dst)) {
-                other.result = tnd_adjacency_find(w->adjacency, &w->out.dst, &other.adjacency);
-                way = &other;
-            }
-            send_output(w, job, &w->out, way);
-        }
+        if (!made[i])
+            continue;
+        send_to(w, job, &w->out[i], &w->way[i]);
+        for (uint32_t k = 1; k < job->n_out && is_sent(job); k++)
+            if (tnd_stage_rewrite(w->engine, w->now_ms, job, k, &w->out[i]))
+                send_to(w, job, &w->out[i], &w->way[i]);
     }
 }

@@ -23,6 +23,8 @@ static void finish(struct tnd_worker *w, struct tnd_job *jobs[], uint32_t n)
     tnd_stage_end(w, TND_STAGE_pick);
     tnd_egress(w, jobs, n);
     tnd_stage_end(w, TND_STAGE_egress);
+    tnd_stage_sign(e, jobs, n);
+    tnd_stage_end(w, TND_STAGE_sign);
     tnd_tx_outputs(w, jobs, n);
     tnd_stage_end(w, TND_STAGE_rewrite);
     tnd_tx_flush(w);

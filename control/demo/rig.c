@@ -47,9 +47,8 @@ static struct policy *build_policy(struct tnd_rig *r)
 
     if (!p)
         return NULL;
-    p->listener = (struct tnd_listener){
-        .addr = r->listener, .advertise = r->listener, .id = tnd_listener_id(&r->listener)};
-    p->listener.text_len = (uint8_t)tnd_addr_text(&r->listener, p->listener.text);
+    p->listener = (struct tnd_listener){.addr = r->listener, .advertise = r->listener};
+    tnd_listener_name(&p->listener);
     name_trunk(&p->trunks[PBX], "pbx", TND_RIG_PBX);
     p->trunks[PBX].hop.numeric = r->pbx;
     name_trunk(&p->trunks[CARRIER], "carrier", TND_RIG_DOMAIN);

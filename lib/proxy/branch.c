@@ -18,17 +18,30 @@ struct fields {
     uint32_t loop;
 };
 
-// Eight digits of `v`, the highest first, all at once.
-static void put_hex(char *p, uint32_t v)
-{
-    uint64_t x = __builtin_bswap32(v), letter;
+typedef uint8_t octets_t __attribute__((vector_size(16)));
 
-    x = (x | x << 16) & 0x0000ffff0000ffffULL;
-    x = (x | x << 8) & 0x00ff00ff00ff00ffULL;
-    x = (x >> 4 & BYTES(0x0f)) | (x << 8 & 0x0f000f000f000f00ULL);
-    letter = (x + BYTES(6)) >> 4 & BYTES(1);
-    x += BYTES('0') + letter * ('a' - '0' - 10);
-    memcpy(p, &x, sizeof x);
+// The digits of sixteen octets, all at once.
+static void put_hex(char *p, octets_t v)
+{
+    octets_t high = v >> 4, low = v & 15, digit[2];
+
+    digit[0] =
+        __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    digit[1] = __builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14,
+                                       30, 15, 31);
+    for (int i = 0; i < 2; i++)
+        digit[i] += '0' + ((octets_t)(digit[i] > 9) & ('a' - '0' - 10));
+    memcpy(p, digit, sizeof digit);
+}
+
+// The digits of two words, the highest first.
+static void put_hex128(char *p, uint64_t hi, uint64_t lo)
+{
+    const uint64_t words[2] = {__builtin_bswap64(hi), __builtin_bswap64(lo)};
+    octets_t v;
+
+    memcpy(&v, words, sizeof v);
+    put_hex(p, v);
 }
 
 // High bit of each octet that is at least k; octets below 0x80.
@@ -66,12 +79,6 @@ static bool get_hex64(const char *p, uint64_t *v)
     return true;
 }
 
-static void put_hex64(char *p, uint64_t v)
-{
-    put_hex(p, (uint32_t)(v >> 32));
-    put_hex(p + 8, (uint32_t)v);
-}
-
 static bool get_fields(struct tnd_str text, struct fields *f, uint64_t *mac)
 {
     bool has_loop = text.len == LEN_LOOP;
@@ -89,45 +96,83 @@ static bool get_fields(struct tnd_str text, struct fields *f, uint64_t *mac)
 }
 
 // Fixed words only: no text of a stranger moves the boundary between two of them.
+#define MAC_WORDS 9
+
+static void mac_words(const struct fields *f, const struct tnd_branch_scope *scope,
+                      uint64_t w[static MAC_WORDS])
+{
+    w[0] = TND_DOMAIN_BRANCH;
+    w[1] = f->hi;
+    w[2] = f->lo;
+    w[3] = (uint64_t)f->loop << 32 | scope->cseq;
+    w[4] = scope->txn;
+    w[5] = scope->call_key;
+    memcpy(w + 6, scope->flow.ip, 16);
+    w[8] = (uint64_t)scope->flow.family << 16 | scope->flow.port;
+}
+
 static uint64_t mac_of(const struct fields *f, const struct tnd_branch_scope *scope,
                        const struct tnd_hash_key *key)
 {
-    struct tnd_hasher h;
-    uint64_t ip[2];
+    uint64_t w[MAC_WORDS];
 
-    memcpy(ip, scope->flow.ip, sizeof ip);
-    tnd_hash_init(&h, key);
-    tnd_hash_u64(&h, TND_DOMAIN_BRANCH);
-    tnd_hash_u64(&h, f->hi);
-    tnd_hash_u64(&h, f->lo);
-    tnd_hash_u64(&h, (uint64_t)f->loop << 32 | scope->cseq);
-    tnd_hash_u64(&h, scope->txn);
-    tnd_hash_u64(&h, scope->call_key);
-    tnd_hash_u64(&h, ip[0]);
-    tnd_hash_u64(&h, ip[1]);
-    tnd_hash_u64(&h, (uint64_t)scope->flow.family << 16 | scope->flow.port);
-    return tnd_hash_final(&h);
+    mac_words(f, scope, w);
+    return tnd_hash(key, w, sizeof w);
 }
 
-size_t tnd_branch_write(const struct tnd_branch *b, const struct tnd_branch_scope *scope,
-                        const struct tnd_keys *keys, char out[static TND_BRANCH_MAX])
+static struct fields fields_of(const struct tnd_branch *b, const struct tnd_keys *keys)
 {
     const struct tnd_sign_key *sign = &keys->sign[keys->n_sign - 1];
-    struct fields f = {
+
+    return (struct fields){
         .hi = (uint64_t)sign->id << 56 | (uint64_t)b->listener << 24 | b->trunk >> 8,
         .lo = (uint64_t)b->trunk << 56 | (b->target & 0xffffffffffffULL) << 8 |
               (b->attempt & 0xfULL) << 4 | b->has_loop,
         .loop = b->has_loop ? b->loop : 0,
     };
-    char *p = out + COOKIE_LEN;
+}
+
+void tnd_branch_lay(const struct tnd_branch *b, const struct tnd_branch_scope *scope,
+                    const struct tnd_keys *keys, struct tnd_wide *wide, unsigned i)
+{
+    struct fields f = fields_of(b, keys);
+    uint64_t w[MAC_WORDS];
+
+    mac_words(&f, scope, w);
+    tnd_wide_put_words(wide, i, w, MAC_WORDS);
+}
+
+static size_t print(const struct fields *f, bool has_loop, uint64_t mac,
+                    char out[static TND_BRANCH_MAX])
+{
+    char digits[32];
 
     memcpy(out, COOKIE, COOKIE_LEN);
-    put_hex64(p, f.hi);
-    put_hex64(p + 16, f.lo);
-    if (b->has_loop)
-        put_hex(p + 32, f.loop);
-    put_hex64(p + (b->has_loop ? 40 : 32), mac_of(&f, scope, &sign->key));
-    return b->has_loop ? LEN_LOOP : LEN_NO_LOOP;
+    put_hex128(out + COOKIE_LEN, f->hi, f->lo);
+    if (!has_loop) {
+        put_hex128(digits, mac, 0);
+        memcpy(out + COOKIE_LEN + 32, digits, 16);
+        return LEN_NO_LOOP;
+    }
+    put_hex128(digits, (uint64_t)f->loop << 32 | mac >> 32, mac << 32);
+    memcpy(out + COOKIE_LEN + 32, digits, 24);
+    return LEN_LOOP;
+}
+
+size_t tnd_branch_print(const struct tnd_branch *b, const struct tnd_keys *keys, uint64_t mac,
+                        char out[static TND_BRANCH_MAX])
+{
+    struct fields f = fields_of(b, keys);
+
+    return print(&f, b->has_loop, mac, out);
+}
+
+size_t tnd_branch_write(const struct tnd_branch *b, const struct tnd_branch_scope *scope,
+                        const struct tnd_keys *keys, char out[static TND_BRANCH_MAX])
+{
+    struct fields f = fields_of(b, keys);
+
+    return print(&f, b->has_loop, mac_of(&f, scope, &keys->sign[keys->n_sign - 1].key), out);
 }
 
 bool tnd_branch_read(struct tnd_str text, struct tnd_branch *out)

@@ -11,6 +11,7 @@
 
 #include "proxy/keys.h"
 #include "sip/msg.h"
+#include "util/wide.h"
 
 #define TND_BRANCH_MAX 64 // 7 + 2+8+8+12+1+1+8+16 = 63
 
@@ -34,6 +35,13 @@ struct tnd_branch_scope {
 // Write the branch, cookie included. Returns: its length (no NUL).
 size_t tnd_branch_write(const struct tnd_branch *b, const struct tnd_branch_scope *scope,
                         const struct tnd_keys *keys, char out[static TND_BRANCH_MAX]);
+
+// The same for a burst: lay out what the MAC is over as message i, hash it with the last sign key,
+// and write the branch with that MAC.
+void tnd_branch_lay(const struct tnd_branch *b, const struct tnd_branch_scope *scope,
+                    const struct tnd_keys *keys, struct tnd_wide *wide, unsigned i);
+size_t tnd_branch_print(const struct tnd_branch *b, const struct tnd_keys *keys, uint64_t mac,
+                        char out[static TND_BRANCH_MAX]);
 
 // Read the fields; says nothing about the MAC. Returns: false when it is not of our form.
 bool tnd_branch_read(struct tnd_str text, struct tnd_branch *out);

@@ -251,16 +251,21 @@ static void lookup_and_draw(struct tnd_engine *e, struct lookup *l)
         l->drawn[index[i]] = drawn[i];
 }
 
+// What a rewrite adds at the most: its own texts, and those of listeners, trunk and job.
+#define GROWTH_MAX                                                                      \
+    (TND_EDIT_ARENA + sizeof(struct tnd_signed) * 2 + sizeof(struct tnd_listener) * 2 + \
+     sizeof(((struct tnd_trunk *)0)->host) + 256)
+
 // What another listener than the one assumed here can add: its text, a second Record-Route.
 #define EGRESS_SLACK 256
 
 // Rule 13: what would leave with more than 16 KB is refused here, while it can be answered.
 // The rewrite itself is the measure; few messages come near.
-static bool outgrows(struct tnd_engine *e, const struct tnd_job *job)
+static bool outgrows(struct tnd_engine *e, struct tnd_job *job)
 {
     struct tnd_edit edit;
 
-    if (job->msg.len + TND_EDIT_ARENA <= TND_SIP_MAX)
+    if (job->msg.len + GROWTH_MAX <= TND_SIP_MAX)
         return false;
     return !tnd__write_request(e, job, &edit) ||
            (!job->egress_fixed && edit.out_len + EGRESS_SLACK > TND_SIP_MAX);

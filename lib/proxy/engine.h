@@ -1,6 +1,6 @@
 // The engine: one worker's proxy state, and the stages between a datagram and its copies.
 //
-//     parse -> digest -> (steer) -> route -> pick -> (egress) -> rewrite
+//     parse -> digest -> (steer) -> route -> pick -> (egress) -> sign -> rewrite
 //
 // Each stage is a plain function over a burst of jobs; time is a value, packets are memory.
 // What needs a port (rx, steer, adjacency, tx) is the dataplane's; the simulation drives
@@ -48,6 +48,17 @@ enum tnd_how {
     TND_HOW_FLOW,    // towards a caller behind NAT
     TND_HOW_NUMERIC, // the next hop is an address
     TND_HOW_DRAW,    // weighted draw
+};
+
+// What only we can have written of a request that is forwarded: the branch of our Via and, where
+// it is record-routed, the token of our Record-Route.
+#define TND_SIGNED_BETWEEN "\r\nRecord-Route: <sip:"
+
+struct tnd_signed {
+    uint8_t len;
+    uint8_t token; // where it begins in text; 0: no Record-Route
+    // The branch and a line end, or branch, TND_SIGNED_BETWEEN and token.
+    char text[TND_BRANCH_MAX + sizeof TND_SIGNED_BETWEEN + TND_TOKEN_MAX];
 };
 
 struct tnd_job {
@@ -100,8 +111,11 @@ struct tnd_job {
     uint16_t egress;     // listener it leaves by; the dataplane may correct it by the route
     bool egress_fixed;   // .. but not when this is set (answers, responses, flows, memory)
 
+    bool is_signed; // W: sign
+
     struct tnd_next_hop own_hop;
     struct tnd_sip_msg msg; // W: parse
+    struct tnd_signed sign; // W: sign
 };
 
 // One datagram to send.
@@ -199,6 +213,10 @@ void tnd_stage_route(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *cons
 // Which target: memory, then token, then the draw. Parks what has no set yet.
 void tnd_stage_pick(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *const jobs[],
                     uint32_t n);
+
+// The MACs of what is forwarded, those of a burst side by side; of a request that is rewritten
+// without it they are made then. To be called after the stage that says by which way it leaves.
+void tnd_stage_sign(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n);
 
 // Output k (< job->n_out) of a job whose verdict is FORWARD or ANSWER, as an edit list.
 // Returns: false when it cannot be made: the job's verdict is then DROP, with its reason.

@@ -1,5 +1,7 @@
 #include "proxy/policy.h"
 
+#include <stdio.h>
+
 #include "sip/escape.h"
 
 static const struct tnd_hash_key content_key = {0x74616e64656d2d69ULL, 0x64656e7469747931ULL};
@@ -14,6 +16,16 @@ static uint32_t fold(uint64_t h)
 uint32_t tnd_listener_id(const struct tnd_addr *a)
 {
     return fold(tnd_hash(&content_key, a, sizeof *a));
+}
+
+void tnd_listener_name(struct tnd_listener *l)
+{
+    char text[TND_ADDR_TEXT_MAX];
+
+    tnd_addr_text(&l->advertise, text);
+    l->id = tnd_listener_id(&l->addr);
+    l->via_len = (uint8_t)snprintf(l->via, sizeof l->via, "Via: SIP/2.0/UDP %s;branch=", text);
+    l->route_len = (uint8_t)snprintf(l->route, sizeof l->route, "@%s;lr>\r\n", text);
 }
 
 uint32_t tnd_trunk_id(const char *name)

@@ -24,8 +24,10 @@ struct tnd_listener {
     uint32_t id;               // content hash of addr: on the wire of branch and token
     uint16_t interface;        // index of its interface in the configuration
     uint8_t dscp;
-    uint8_t text_len;
-    char text[TND_ADDR_TEXT_MAX]; // "198.51.100.1:5060" of advertise
+    // What every request that leaves by it gets at its top, around branch and token.
+    uint8_t via_len, route_len;
+    char via[TND_ADDR_TEXT_MAX + 32];   // "Via: SIP/2.0/UDP 198.51.100.1:5060;branch="
+    char route[TND_ADDR_TEXT_MAX + 16]; // "@198.51.100.1:5060;lr>\r\n"
 };
 
 struct tnd_trunk {
@@ -94,4 +96,7 @@ const struct tnd_route_rule *tnd_policy_route(const struct tnd_policy *p, uint16
 
 // Content ids, never 0.
 uint32_t tnd_listener_id(const struct tnd_addr *a);
+
+// Fill in what follows of a listener's addr and advertise: its id and its texts.
+void tnd_listener_name(struct tnd_listener *l);
 uint32_t tnd_trunk_id(const char *name);

@@ -1,6 +1,8 @@
 // The rewrite of a forwarded request (RFC 3261 16.4, 16.6; RFC 3581; RFC 5658).
 //
-// Changes are collected in any order, sorted by where they are, and applied in one pass.
+// The start line and what we put on top of the header come first; changes below are collected in
+// any order, sorted by where they are, and applied in one pass. Texts are referred to where they
+// lie (the original, the policy, the job), not copied: the only copy is the one that is sent.
 #include "proxy/engine_internal.h"
 
 // One for each header field, and for start line, Vias and the Request-URI's parts. Each is two
@@ -81,14 +83,16 @@ static inline void put_text(struct changes *c, const char *p, size_t len)
 
 static void put_u32(struct changes *c, uint32_t v)
 {
-    char text[10];
-    size_t at = sizeof text;
+    unsigned n = 1;
+    char *to = text_room(c, 10);
 
-    do {
-        text[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v);
-    put_text(c, text + at, sizeof text - at);
+    if (!to)
+        return;
+    for (uint32_t bound = 10; n < 10 && v >= bound; bound *= 10)
+        n++;
+    for (unsigned i = n; i-- > 0; v /= 10)
+        to[i] = (char)('0' + v % 10);
+    text_used(c, n);
 }
 
 static void put_span(struct changes *c, const struct tnd_sip_msg *m, struct tnd_span s)
@@ -97,35 +101,6 @@ static void put_span(struct changes *c, const struct tnd_sip_msg *m, struct tnd_
 }
 
 // ---- Via ------------------------------------------------------------------------------
-
-static void put_branch(struct tnd_engine *e, const struct tnd_job *job, struct changes *c)
-{
-    const struct tnd_branch b = {
-        .listener = e->policy->listeners[job->listener].id,
-        .trunk = tnd__trunk_id(e, job),
-        .target = job->target_id,
-        .attempt = job->attempt,
-        .has_loop = job->has_loop,
-        .loop = job->loop,
-    };
-    const struct tnd_branch_scope scope = {job->txn, job->call_key, job->msg.cseq,
-                                           tnd__response_address(job)};
-    char *to = text_room(c, TND_BRANCH_MAX);
-
-    if (to)
-        text_used(c, tnd_branch_write(&b, &scope, e->cfg.keys, to));
-}
-
-static void put_via(struct tnd_engine *e, const struct tnd_job *job, struct changes *c)
-{
-    const struct tnd_listener *out = &e->policy->listeners[job->egress];
-
-    PUT(c, "Via: SIP/2.0/UDP ");
-    put_text(c, out->text, out->text_len);
-    PUT(c, ";branch=");
-    put_branch(e, job, c);
-    PUT(c, "\r\n");
-}
 
 // RFC 3261 18.2.1, RFC 3581 4: `received` when the source is not what sent-by says, or when
 // rport was asked for. One that is there already is a lie or a leftover, and goes.
@@ -153,70 +128,27 @@ static void fix_top_via(const struct tnd_job *job, struct changes *c)
     close_change(c);
 }
 
-// ---- Record-Route -----------------------------------------------------------------------
+// ---- What we put on top -----------------------------------------------------------------
 
-static bool wants_record_route(const struct tnd_engine *e, const struct tnd_job *job)
+// Our Via, and Record-Route: of both listeners where there are two, so that each side finds the
+// one it can reach on its own end (rule 9).
+static void put_own_headers(const struct tnd_engine *e, const struct tnd_job *job,
+                            struct tnd_edit *edit)
 {
-    const struct tnd_sip_msg *m = &job->msg;
-    uint16_t trunk = job->trunk;
-    enum tnd_rr rr;
+    const struct tnd_listener *out = &e->policy->listeners[job->egress];
+    const struct tnd_listener *in = &e->policy->listeners[job->listener];
+    const struct tnd_signed *s = &job->sign;
 
-    if (trunk == TND_NO_TRUNK)
-        trunk = tnd_policy_trunk(e->policy, job->token.from_trunk);
-    rr = trunk == TND_NO_TRUNK ? TND_RR_AUTO : (enum tnd_rr)e->policy->trunks[trunk].record_route;
-    if (rr == TND_RR_NEVER || (m->to_tag.len && job->token_state != TND_TOKEN_GOOD))
-        return false; // in-dialog without our token: this dialog was set up past us
-    switch (m->method) {
-    case TND_METHOD_INVITE:
-    case TND_METHOD_SUBSCRIBE:
-    case TND_METHOD_REFER:
-    case TND_METHOD_NOTIFY:
-        return true;
-    case TND_METHOD_REGISTER: // RFC 3261 16.6: has no meaning there
-    case TND_METHOD_ACK:
-    case TND_METHOD_CANCEL:
-        return false;
-    default:
-        return rr == TND_RR_ALWAYS;
-    }
-}
-
-static size_t write_token(const struct tnd_engine *e, const struct tnd_job *job, char *out)
-{
-    const struct tnd_sip_msg *m = &job->msg;
-    struct tnd_token t = {
-        .flow = job->src,
-        .listener = e->policy->listeners[job->listener].id,
-        .target = job->target_id,
-        .from_trunk = tnd__trunk_id(e, job),
-        .to_trunk = job->to_trunk == TND_NO_TRUNK ? 0 : e->policy->trunks[job->to_trunk].id,
-        .caller = tnd__caller_hash(e->cfg.keys, tnd_text(m, m->from_tag), job->call_key),
-    };
-
-    if (job->token_state == TND_TOKEN_GOOD && m->to_tag.len)
-        t = job->token; // the dialog's own, whoever re-invites
-    return tnd_token_write(&t, job->call_key, e->cfg.keys, out);
-}
-
-static void put_record_route(const struct tnd_listener *l, struct tnd_str token, struct changes *c)
-{
-    PUT(c, "Record-Route: <sip:");
-    put_text(c, token.p, token.len);
-    PUT(c, "@");
-    put_text(c, l->text, l->text_len);
-    PUT(c, ";lr>\r\n");
-}
-
-// Rule 9: with two listeners, each side must find the one it can reach on its own end.
-static void put_record_routes(const struct tnd_engine *e, const struct tnd_job *job,
-                              struct changes *c)
-{
-    char text[TND_TOKEN_MAX];
-    struct tnd_str token = {text, write_token(e, job, text)};
-
-    put_record_route(&e->policy->listeners[job->egress], token, c);
-    if (job->egress != job->listener)
-        put_record_route(&e->policy->listeners[job->listener], token, c);
+    tnd_edit_ref(edit, (struct tnd_str){out->via, out->via_len});
+    tnd_edit_ref(edit, (struct tnd_str){s->text, s->len});
+    if (s->token == 0)
+        return;
+    tnd_edit_ref(edit, (struct tnd_str){out->route, out->route_len});
+    if (in == out)
+        return;
+    tnd_edit_ref(edit, TND_STR("Record-Route: <sip:"));
+    tnd_edit_ref(edit, (struct tnd_str){s->text + s->token, s->len - s->token});
+    tnd_edit_ref(edit, (struct tnd_str){in->route, in->route_len});
 }
 
 // ---- Route ------------------------------------------------------------------------------
@@ -297,27 +229,39 @@ static void append_route(const struct tnd_sip_msg *m, struct tnd_span uri, struc
     close_change(c);
 }
 
-static void fix_routes_and_uri(struct tnd_engine *e, const struct tnd_job *job, struct changes *c)
+// What RFC 3261 16.4 and 16.6 step 6 make of the route set.
+struct route_plan {
+    struct route_walk walk;
+    struct tnd_span uri; // the request's own
+    bool next_is_strict;
+};
+
+static void plan_routes(const struct tnd_job *job, struct route_plan *p)
 {
     const struct tnd_sip_msg *m = &job->msg;
-    struct route_walk w = {.drop_first = job->pop, .drop_last = job->strict_in};
-    uint32_t uri_end = (uint32_t)m->ruri_text.off + m->ruri_text.len;
 
-    survey_routes(m, &w);
-    struct tnd_span uri = job->strict_in ? w.last_uri : m->ruri_text;
-    bool next_is_strict = job->strict_out && w.values - job->pop > (job->strict_in ? 1u : 0u);
-    if (next_is_strict)
-        w.drop_first++;
-    if (w.drop_first || w.drop_last)
-        cut_routes(m, &w, c);
-    if (next_is_strict)
-        append_route(m, uri, c);
-    if (!next_is_strict && !job->strict_in)
+    *p = (struct route_plan){.uri = m->ruri_text};
+    if (m->first[TND_HDR_ROUTE] == TND_SIP_NO_HDR)
         return;
-    open_change(c, m->ruri_text.off, uri_end);
-    put_span(c, m, next_is_strict ? w.first_kept_uri : uri);
-    close_change(c);
+    p->walk.drop_first = job->pop;
+    p->walk.drop_last = job->strict_in;
+    survey_routes(m, &p->walk);
+    if (job->strict_in)
+        p->uri = p->walk.last_uri;
+    p->next_is_strict = job->strict_out && p->walk.values - job->pop > (job->strict_in ? 1u : 0u);
+    if (p->next_is_strict)
+        p->walk.drop_first++;
 }
+
+static void fix_routes(const struct tnd_job *job, const struct route_plan *p, struct changes *c)
+{
+    if (p->walk.drop_first || p->walk.drop_last)
+        cut_routes(&job->msg, &p->walk, c);
+    if (p->next_is_strict)
+        append_route(&job->msg, p->uri, c);
+}
+
+// ---- The start line ---------------------------------------------------------------------
 
 // Parameters say what the user is, not where it is; those that locate give way to the trunk's.
 static bool locates(struct tnd_str param)
@@ -332,17 +276,17 @@ static bool locates(struct tnd_str param)
     return false;
 }
 
-static void put_kept_params(const struct tnd_sip_msg *m, struct changes *c)
+static void put_kept_params(const struct tnd_sip_msg *m, struct tnd_edit *edit)
 {
     struct tnd_str rest = tnd_text(m, m->ruri.params);
 
-    while (rest.len && !c->overflow) {
+    while (rest.len && !edit->overflow) {
         const char *semi = memchr(rest.p, ';', rest.len);
         struct tnd_str param = {rest.p, semi ? (size_t)(semi - rest.p) : rest.len};
         size_t used = param.len + (semi ? 1 : 0);
         if (param.len && !locates(param)) {
-            PUT(c, ";");
-            put_text(c, param.p, param.len);
+            tnd_edit_put(edit, TND_STR(";"));
+            tnd_edit_put(edit, param);
         }
         rest.p += used;
         rest.len -= used;
@@ -350,54 +294,73 @@ static void put_kept_params(const struct tnd_sip_msg *m, struct changes *c)
 }
 
 // Rule 4: a Request-URI that is ours becomes the trunk's, user (and password) kept.
-static void fix_own_uri(struct tnd_engine *e, const struct tnd_job *job, struct changes *c)
+static void put_trunk_uri(const struct tnd_trunk *t, const struct tnd_sip_msg *m,
+                          struct tnd_edit *edit)
 {
-    const struct tnd_sip_msg *m = &job->msg;
-    const struct tnd_trunk *t;
-
-    if (!job->own_uri || job->strict_in || job->strict_out || job->to_trunk == TND_NO_TRUNK)
-        return;
-    t = &e->policy->trunks[job->to_trunk];
-    open_change(c, m->ruri_text.off, (uint32_t)m->ruri_text.off + m->ruri_text.len);
-    if (t->scheme == TND_SCHEME_SIPS)
-        PUT(c, "sips:");
-    else
-        PUT(c, "sip:");
+    tnd_edit_ref(edit, t->scheme == TND_SCHEME_SIPS ? TND_STR("sips:") : TND_STR("sip:"));
     if (m->ruri.user.len) {
-        put_span(c, m, m->ruri.user);
+        tnd_edit_ref(edit, tnd_text(m, m->ruri.user));
         if (m->ruri.password.len) {
-            PUT(c, ":");
-            put_span(c, m, m->ruri.password);
+            tnd_edit_ref(edit, TND_STR(":"));
+            tnd_edit_ref(edit, tnd_text(m, m->ruri.password));
         }
-        PUT(c, "@");
+        tnd_edit_ref(edit, TND_STR("@"));
     }
-    put_text(c, t->host, t->host_len);
-    put_kept_params(m, c);
-    close_change(c);
+    tnd_edit_ref(edit, (struct tnd_str){t->host, t->host_len});
+    put_kept_params(m, edit);
 }
 
-// A parameter of the Request-URI goes, from its ';'.
-static void cut_param(const struct tnd_sip_msg *m, struct tnd_span value, struct changes *c)
+// Whether put_trunk_uri would only repeat what stands before the host: "sip:user@".
+static bool keeps_user(const struct tnd_trunk *t, const struct tnd_sip_msg *m)
 {
-    uint32_t from = value.off;
+    const struct tnd_uri *uri = &m->ruri;
+    uint32_t user = uri->whole.off + 4u;
 
+    return t->scheme == TND_SCHEME_SIP && memcmp(m->data + uri->whole.off, "sip:", 4) == 0 &&
+           uri->user.len && uri->user.off == user && uri->host.off == user + uri->user.len + 1;
+}
+
+// RFC 3261 16.4: a maddr that is ours goes, with a port that is no default.
+static void cut_own_maddr(const struct tnd_sip_msg *m, struct tnd_edit *edit)
+{
+    const struct tnd_span *maddr = &m->ruri.maddr;
+    uint32_t from = maddr->off;
+
+    if (m->ruri.port && m->ruri.port != 5060) {
+        tnd_edit_keep_to(edit, (uint32_t)m->ruri.host.off + m->ruri.host.len);
+        tnd_edit_skip_to(edit, m->ruri.params.off - 1u);
+    }
     while (m->data[from] != ';')
         from--;
-    leave_out(c, from, (uint32_t)value.off + value.len);
+    tnd_edit_keep_to(edit, from);
+    tnd_edit_skip_to(edit, (uint32_t)maddr->off + maddr->len);
 }
 
-// RFC 3261 16.4: a maddr that is ours, with a port or transport that are no defaults.
-static void fix_own_maddr(const struct tnd_job *job, struct changes *c)
+static void write_start_line(struct tnd_engine *e, const struct tnd_job *job,
+                             const struct route_plan *p, struct tnd_edit *edit)
 {
     const struct tnd_sip_msg *m = &job->msg;
-    uint32_t host_end = (uint32_t)m->ruri.host.off + m->ruri.host.len;
+    uint32_t uri = m->ruri_text.off, uri_end = uri + m->ruri_text.len;
 
-    if (!job->own_maddr || job->strict_in || job->strict_out ||
-        (job->own_uri && job->to_trunk != TND_NO_TRUNK))
-        return;
-    if (m->ruri.port && m->ruri.port != 5060)
-        leave_out(c, host_end, m->ruri.params.off - 1u);
-    cut_param(m, m->ruri.maddr, c);
+    if (p->next_is_strict || job->strict_in) {
+        tnd_edit_keep_to(edit, uri);
+        tnd_edit_ref(edit, tnd_text(m, p->next_is_strict ? p->walk.first_kept_uri : p->uri));
+        tnd_edit_skip_to(edit, uri_end);
+    } else if (job->own_uri && !job->strict_out && job->to_trunk != TND_NO_TRUNK) {
+        const struct tnd_trunk *t = &e->policy->trunks[job->to_trunk];
+        if (keeps_user(t, m)) {
+            tnd_edit_keep_to(edit, m->ruri.host.off);
+            tnd_edit_ref(edit, (struct tnd_str){t->host, t->host_len});
+            put_kept_params(m, edit);
+        } else {
+            tnd_edit_keep_to(edit, uri);
+            put_trunk_uri(t, m, edit);
+        }
+        tnd_edit_skip_to(edit, uri_end);
+    } else if (job->own_maddr && !job->strict_out) {
+        cut_own_maddr(m, edit);
+    }
+    tnd_edit_keep_to(edit, m->start_line_end);
 }
 
 // ---- All of it ----------------------------------------------------------------------------
@@ -408,19 +371,6 @@ static void fix_max_forwards(const struct tnd_sip_msg *m, struct changes *c)
 
     open_change(c, h->value, (uint32_t)h->value + h->value_len);
     put_u32(c, m->max_forwards - 1u);
-    close_change(c);
-}
-
-static void put_top_headers(struct tnd_engine *e, const struct tnd_job *job, struct changes *c)
-{
-    const struct tnd_sip_msg *m = &job->msg;
-
-    open_change(c, m->start_line_end, m->start_line_end);
-    put_via(e, job, c);
-    if (wants_record_route(e, job))
-        put_record_routes(e, job, c);
-    if (m->max_forwards == TND_SIP_MF_ABSENT)
-        PUT(c, "Max-Forwards: 70\r\n");
     close_change(c);
 }
 
@@ -449,21 +399,27 @@ static void apply(const struct changes *c)
     tnd_edit_end(edit);
 }
 
-bool tnd__write_request(struct tnd_engine *e, const struct tnd_job *job, struct tnd_edit *edit)
+bool tnd__write_request(struct tnd_engine *e, struct tnd_job *job, struct tnd_edit *edit)
 {
+    const struct tnd_sip_msg *m = &job->msg;
+    struct route_plan plan;
     struct changes c;
 
+    if (!job->is_signed)
+        tnd_stage_sign(e, &job, 1);
     c.n = 0;
     c.overflow = false;
     c.edit = edit;
-    tnd_edit_begin(edit, job->msg.data, job->msg.len);
-    put_top_headers(e, job, &c);
+    plan_routes(job, &plan);
+    tnd_edit_begin(edit, m->data, m->len);
+    write_start_line(e, job, &plan, edit);
+    put_own_headers(e, job, edit);
+    if (m->max_forwards == TND_SIP_MF_ABSENT)
+        tnd_edit_ref(edit, TND_STR("Max-Forwards: 70\r\n"));
     fix_top_via(job, &c);
-    fix_routes_and_uri(e, job, &c);
-    fix_own_uri(e, job, &c);
-    fix_own_maddr(job, &c);
-    if (job->msg.max_forwards != TND_SIP_MF_ABSENT)
-        fix_max_forwards(&job->msg, &c);
+    fix_routes(job, &plan, &c);
+    if (m->max_forwards != TND_SIP_MF_ABSENT)
+        fix_max_forwards(m, &c);
     sort_changes(&c);
     apply(&c);
     return !c.overflow && !edit->overflow && edit->out_len <= TND_SIP_MAX;

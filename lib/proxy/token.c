@@ -56,23 +56,61 @@ static uint64_t mac_of(const uint8_t *octets, size_t len, uint64_t call_key,
     return tnd_hash_final(&h);
 }
 
-size_t tnd_token_write(const struct tnd_token *t, uint64_t call_key, const struct tnd_keys *keys,
-                       char out[static TND_TOKEN_MAX])
+// What the MAC is over, behind the domain and the call key.
+static void put_fields(const struct tnd_token *t, const struct tnd_keys *keys,
+                       struct tnd_token_octets *o)
 {
-    const struct tnd_sign_key *sign = &keys->sign[keys->n_sign - 1];
+    uint8_t sign = keys->sign[keys->n_sign - 1].id, *p = o->octets;
     bool v6 = t->flow.family == 6;
-    size_t ip_len = v6 ? 16 : 4;
-    uint8_t octets[OCTETS6], *p = octets;
 
     p = put64(p, (uint64_t)(VERSION << 4 | (v6 ? IPV6 : 0) | (t->flow.transport & 7)) << 56 |
-                     (uint64_t)sign->id << 48 | (t->target & 0xffffffffffffULL));
+                     (uint64_t)sign << 48 | (t->target & 0xffffffffffffULL));
     p = put64(p, (uint64_t)t->listener << 32 | t->from_trunk);
     p = put64(p, (uint64_t)t->to_trunk << 32 | t->caller);
     p = put16(p, t->flow.port);
-    memcpy(p, t->flow.ip, ip_len);
-    p += ip_len;
-    p = put64(p, mac_of(octets, AT_IP + ip_len, call_key, &sign->key));
-    return tnd_base64url_encode(octets, (size_t)(p - octets), out);
+    memcpy(p, t->flow.ip, sizeof t->flow.ip); // of IPv4 with its zeros
+    o->len = AT_IP + (v6 ? 16 : 4);
+}
+
+void tnd_token_lay(const struct tnd_token *t, uint64_t call_key, const struct tnd_keys *keys,
+                   struct tnd_token_octets *octets, struct tnd_wide *wide, unsigned i)
+{
+    struct tnd_wide_text text = tnd_wide_begin(wide, i);
+    uint64_t w[3], ip[2];
+
+    put_fields(t, keys, octets);
+    memcpy(w, octets->octets, sizeof w);
+    memcpy(ip, t->flow.ip, sizeof ip);
+    tnd_wide_add(&text, TND_DOMAIN_TOKEN, 8);
+    tnd_wide_add(&text, call_key, 8);
+    for (int k = 0; k < 3; k++)
+        tnd_wide_add(&text, w[k], 8);
+    // From values: octets just stored in other sizes would be waited for.
+    tnd_wide_add(&text, __builtin_bswap16(t->flow.port), 2);
+    if (octets->len == OCTETS4 - MAC_LEN) {
+        tnd_wide_add(&text, (uint32_t)ip[0], 4);
+    } else {
+        tnd_wide_add(&text, ip[0], 8);
+        tnd_wide_add(&text, ip[1], 8);
+    }
+    tnd_wide_end(&text);
+}
+
+size_t tnd_token_print(struct tnd_token_octets *octets, uint64_t mac,
+                       char out[static TND_TOKEN_MAX])
+{
+    put64(octets->octets + octets->len, mac);
+    return tnd_base64url_encode(octets->octets, octets->len + MAC_LEN, out);
+}
+
+size_t tnd_token_write(const struct tnd_token *t, uint64_t call_key, const struct tnd_keys *keys,
+                       char out[static TND_TOKEN_MAX])
+{
+    const struct tnd_hash_key *key = &keys->sign[keys->n_sign - 1].key;
+    struct tnd_token_octets o;
+
+    put_fields(t, keys, &o);
+    return tnd_token_print(&o, mac_of(o.octets, o.len, call_key, key), out);
 }
 
 static void get_fields(const uint8_t *octets, size_t ip_len, struct tnd_token *out)

@@ -11,6 +11,7 @@
 
 #include "proxy/keys.h"
 #include "util/addr.h"
+#include "util/wide.h"
 
 #define TND_TOKEN_MAX 80 // characters
 
@@ -26,6 +27,17 @@ struct tnd_token {
 // call_key: digest of the Call-ID (never the To-AOR).
 // Returns: length written, without NUL.
 size_t tnd_token_write(const struct tnd_token *t, uint64_t call_key, const struct tnd_keys *keys,
+                       char out[static TND_TOKEN_MAX]);
+
+// The same for a burst: lay out what the MAC is over as message i, hash it with the last sign key,
+// and write the token with that MAC.
+struct tnd_token_octets {
+    uint32_t len;
+    uint8_t octets[56]; // the MAC's follow
+};
+void tnd_token_lay(const struct tnd_token *t, uint64_t call_key, const struct tnd_keys *keys,
+                   struct tnd_token_octets *octets, struct tnd_wide *wide, unsigned i);
+size_t tnd_token_print(struct tnd_token_octets *octets, uint64_t mac,
                        char out[static TND_TOKEN_MAX]);
 
 enum tnd_token_state {

@@ -25,21 +25,54 @@ struct tnd_edit {
     uint16_t n;
     uint16_t arena_used;
     bool overflow;
-    struct {
-        const char *p;
-        uint32_t len;
-    } piece[TND_EDIT_PIECES];
+    struct tnd_str piece[TND_EDIT_PIECES];
     char arena[TND_EDIT_ARENA];
 };
 
 // Start on `len` octets at `base`; nothing kept yet.
 void tnd_edit_begin(struct tnd_edit *e, const char *base, size_t len);
 
+// Append a piece; one that continues the last piece is made part of it.
+static inline void tnd__edit_append(struct tnd_edit *e, const char *p, size_t len)
+{
+    struct tnd_str *last = &e->piece[e->n - (e->n > 0)];
+
+    if (len == 0 || e->overflow)
+        return;
+    if (len > UINT32_MAX - e->out_len || (e->n == TND_EDIT_PIECES && last->p + last->len != p)) {
+        e->overflow = true;
+        return;
+    }
+    e->out_len += (uint32_t)len;
+    if (e->n > 0 && last->p + last->len == p)
+        last->len += len;
+    else
+        e->piece[e->n++] = (struct tnd_str){p, len};
+}
+
+// A position behind us or past the end is a mistake of the caller's: nothing may be sent.
+static inline bool tnd__edit_in_order(struct tnd_edit *e, uint32_t off)
+{
+    if (off < e->at || off > e->base_len)
+        e->overflow = true;
+    return !e->overflow;
+}
+
 // Keep the original from where we are up to `off` (not below the current position).
-void tnd_edit_keep_to(struct tnd_edit *e, uint32_t off);
+static inline void tnd_edit_keep_to(struct tnd_edit *e, uint32_t off)
+{
+    if (!tnd__edit_in_order(e, off))
+        return;
+    tnd__edit_append(e, e->base + e->at, off - e->at);
+    e->at = off;
+}
 
 // Leave out the original from where we are up to `off`.
-void tnd_edit_skip_to(struct tnd_edit *e, uint32_t off);
+static inline void tnd_edit_skip_to(struct tnd_edit *e, uint32_t off)
+{
+    if (tnd__edit_in_order(e, off))
+        e->at = off;
+}
 
 // Insert a copy of `s` here.
 void tnd_edit_put(struct tnd_edit *e, struct tnd_str s);
@@ -48,11 +81,15 @@ void tnd_edit_put_u32(struct tnd_edit *e, uint32_t v);             // decimal
 void tnd_edit_put_hex(struct tnd_edit *e, uint64_t v, int digits); // lower case, leading zeros
 
 // Insert octets that outlive the list (a span of the original, a constant), not copied.
-void tnd_edit_ref(struct tnd_edit *e, struct tnd_str s);
+static inline void tnd_edit_ref(struct tnd_edit *e, struct tnd_str s)
+{
+    tnd__edit_append(e, s.p, s.len);
+}
 
 // Keep all that is left.
 void tnd_edit_end(struct tnd_edit *e);
 
-// Write the result. `out` has room for e->out_len octets.
-// Returns: the length, or 0 when the list overflowed.
+// Write the result, and its Internet checksum's sum (util/sum.h). `out` has room for e->out_len
+// octets. Returns: the length, or 0 when the list overflowed.
+size_t tnd_edit_write_sum(const struct tnd_edit *e, char *out, uint64_t *sum);
 size_t tnd_edit_write(const struct tnd_edit *e, char *out);

@@ -49,8 +49,7 @@ static void make_policy(void)
     for (int i = 0; i < 2; i++) {
         struct tnd_listener *l = &listeners[i];
         l->addr = l->advertise = addr(at[i]);
-        l->id = tnd_listener_id(&l->addr);
-        l->text_len = (uint8_t)tnd_addr_text(&l->addr, l->text);
+        tnd_listener_name(l);
     }
     for (int i = 0; i < 3; i++) {
         struct tnd_trunk *t = &trunks[i];

@@ -11,7 +11,7 @@
 // The engine, its memory and what is parked stay from one item to the next.
 #include <stdlib.h>
 
-#include "dataplane/checksum.h"
+#include "util/sum.h"
 #include "dataplane/emit.h"
 #include "dataplane/frag.h"
 #include "dataplane/frame.h"

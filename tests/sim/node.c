@@ -60,9 +60,8 @@ static void add_listeners(struct node_policy *p, unsigned turn)
         struct sim_addr addr = addr_of(listeners[i].addr), adv = addr_of(listeners[i].advertise);
         l->addr = engine_addr(&addr);
         l->advertise = engine_addr(&adv);
-        l->id = tnd_listener_id(&l->addr);
         l->interface = listeners[i].interface;
-        l->text_len = (uint8_t)tnd_addr_text(&l->advertise, l->text);
+        tnd_listener_name(l);
     }
 }
 
@@ -372,6 +371,7 @@ static void run_owned(struct sim *s, struct node *n, uint32_t w, struct tnd_job 
 
     tnd_stage_route(e, now_ms(s), jobs, count);
     tnd_stage_pick(e, now_ms(s), jobs, count);
+    tnd_stage_sign(e, jobs, count);
     for (uint32_t i = 0; i < count; i++)
         finish(s, n, w, jobs[i], numbers[i]);
     for (uint32_t i = 0; i < count; i++)

@@ -54,9 +54,8 @@ static void set_listener(struct harness *h, uint16_t i, const char *addr, const 
 
     l->addr = addr_of(addr);
     l->advertise = addr_of(advertise ? advertise : addr);
-    l->id = tnd_listener_id(&l->addr);
     l->interface = interface;
-    l->text_len = (uint8_t)tnd_addr_text(&l->advertise, l->text);
+    tnd_listener_name(l);
 }
 
 void harness_trunk_uri(struct harness *h, uint16_t trunk, const char *text)
@@ -323,6 +322,7 @@ static void stages(struct harness *h, struct tnd_job *const jobs[], uint32_t n, 
     tnd_stage_digest(e, jobs, n);
     tnd_stage_route(e, h->now_ms, jobs, n);
     tnd_stage_pick(e, h->now_ms, jobs, n);
+    tnd_stage_sign(e, jobs, n);
     for (uint32_t i = 0; i < n; i++)
         finish(h, jobs[i], &r[i]);
     for (uint32_t i = 0; i < n; i++)

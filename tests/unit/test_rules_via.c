@@ -291,6 +291,42 @@ static void rule7_digests_of_a_burst(void **state)
     assert_true(tnd_isa_select(tnd_isa_name(before)));
 }
 
+// What leaves is the same, octet by octet: of a burst by the best kernels, alone by the scalar one,
+// which signs each request by itself and copies it piece by piece.
+static void rule6_burst_as_alone(void **state)
+{
+    static const char *const methods[] = {"INVITE", "MESSAGE", "SUBSCRIBE", "OPTIONS", "BYE"};
+    static char text[TND_BURST][2048];
+    static struct reply burst[TND_BURST], alone[TND_BURST];
+    struct datagram in[TND_BURST];
+    enum tnd_isa before = tnd_isa_active();
+
+    (void)state;
+    for (uint32_t i = 0; i < TND_BURST; i++) {
+        const char *method = methods[i % 5];
+        int len =
+            snprintf(text[i], sizeof text[i],
+                     "%s sip:+49%0*u@carrier.example SIP/2.0\r\n%s"
+                     "Via: SIP/2.0/UDP 198.51.100.%u:5060;%sbranch=z9hG4bKx%0*u\r\n"
+                     "From: <sip:a@b>;tag=%0*u\r\nTo: <sip:a@b>\r\nCall-ID: %0*u\r\nCSeq: 1 %s\r\n"
+                     "Content-Length: %u\r\n\r\n%0*u",
+                     method, (int)(1 + i * 3), i, i % 3 ? "Max-Forwards: 70\r\n" : "", 10 + i % 2,
+                     i % 4 ? "rport;" : "", (int)(1 + i * 5), i, (int)(1 + i * 9), i,
+                     (int)(1 + i * 7), i, method, 1 + i * 17, (int)(1 + i * 17), i);
+        in[i] = (struct datagram){addr_of(PBX_SRC), LAN4, text[i], (size_t)len};
+    }
+    run_burst(h, in, TND_BURST, burst);
+    assert_true(tnd_isa_select("scalar"));
+    for (uint32_t i = 0; i < TND_BURST; i++)
+        run_octets(h, &in[i], &alone[i]);
+    assert_true(tnd_isa_select(tnd_isa_name(before)));
+    for (uint32_t i = 0; i < TND_BURST; i++) {
+        assert_forward(burst[i]);
+        assert_int_equal(burst[i].out[0].len, alone[i].out[0].len);
+        assert_memory_equal(burst[i].out[0].text, alone[i].out[0].text, alone[i].out[0].len);
+    }
+}
+
 static uint64_t register_key(const char *to, const char *call_id)
 {
     return call_key_of(
@@ -632,6 +668,7 @@ int main(void)
         CASE(rule6_nowhere_to_go),
         CASE(rule6_keys_rotate),
         CASE(rule7_register_by_canonical_aor),
+        CASE(rule6_burst_as_alone),
         CASE(rule7_digests_of_a_burst),
         CASE(rule7_register_of_a_number),
         CASE(rule7_register_answer_verifies),

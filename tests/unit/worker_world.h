@@ -44,9 +44,8 @@ static inline void make_policy(struct world *w)
     tnd_prefix_parse(TND_STR("10.1.0.0/16"), &entries[0].prefix);
     tnd_prefix_parse(TND_STR("10.2.0.0/16"), &entries[1].prefix);
     w->listener.addr = w->listener.advertise = addr_of("10.0.0.10:5060");
-    w->listener.id = tnd_listener_id(&w->listener.addr);
     w->listener.dscp = 24;
-    w->listener.text_len = (uint8_t)tnd_addr_text(&w->listener.addr, w->listener.text);
+    tnd_listener_name(&w->listener);
     snprintf(w->trunks[0].name, sizeof w->trunks[0].name, "callers");
     snprintf(w->trunks[1].name, sizeof w->trunks[1].name, "pool");
     for (int i = 0; i < 2; i++) {

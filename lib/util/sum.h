@@ -3,13 +3,34 @@
 // Sums are of 16-bit words in memory order: ones' complement addition commutes with a byte
 // swap, so no word is ever swapped and a folded sum is stored as it is.
 //
-// Threads: pure.
-// Cost:    one pass, 32 octets a step; the octets are in the first-level cache anyway.
+// Kernels, chosen with all others (util/isa.h), sum long texts, and copy the pieces of a message
+// to one place with the sum made on the way: octets that have just been stored are not read back.
+// The scalar kernel is the reference: every other one answers the same after tnd_sum_fold.
+//
+// Threads: kernels are pure. tnd_sum_active is set before any worker starts.
+// Cost:    one pass; 64 octets in some 5 instructions with AVX-512, a copy in 7.
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "util/str.h"
+
+struct tnd_sum_kernel {
+    const char *name;
+    // The sum of `len` octets. Touches no others.
+    uint64_t (*of)(const void *data, size_t len);
+    // Copy the pieces to `out`, one behind the other, which they do not overlap; nothing behind
+    // their end is written. Returns: the sum of all of them, as they lie at `out`.
+    uint64_t (*gather)(char *out, const struct tnd_str piece[], unsigned n);
+};
+
+extern const struct tnd_sum_kernel tnd_sum_scalar;
+extern const struct tnd_sum_kernel *tnd_sum_active;
+
+// The kernels this processor runs, the reference first. Returns: the i-th, or NULL.
+const struct tnd_sum_kernel *tnd_sum_kernel(unsigned i);
 
 typedef uint64_t tnd_sum_lanes_t __attribute__((vector_size(16)));
 
@@ -46,4 +67,10 @@ static inline uint16_t tnd_sum_fold(uint64_t sum)
     sum = (sum & 0xffff) + (sum >> 16);
     sum = (sum & 0xffff) + (sum >> 16);
     return (uint16_t)sum;
+}
+
+// A sum of octets that lie at an odd offset counts the other way round.
+static inline uint64_t tnd_sum_odd(uint64_t sum)
+{
+    return __builtin_bswap16(tnd_sum_fold(sum));
 }
