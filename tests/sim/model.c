@@ -227,6 +227,13 @@ static const char *check_new(struct sim *s, struct asked *a)
     return NULL;
 }
 
+// From an address that was a source and is let in by its token by now, or the other way round:
+// the trunk is in the branch and in the memory's key.
+static bool is_of_resolved_source(const struct sim *s, const struct asked *a)
+{
+    return !a->from_caller && a->pass == 1 && !same_addr(&a->step->src, &s->box.addr);
+}
+
 // 16.11: the same request has the same branch, also after a restart with the same keys. An ACK's To
 // tag makes another loop hash of it where there has been a pass before; that was in the memory.
 static const char *check_branch_again(struct sim *s, struct asked *a, const struct text *out)
@@ -234,6 +241,8 @@ static const char *check_branch_again(struct sim *s, struct asked *a, const stru
     const struct model_tx *tx = a->tx;
 
     if (tx->keys != s->model->keys || (a->pass > 1 && (a->ack || a->cancel)))
+        return NULL;
+    if (is_of_resolved_source(s, a))
         return NULL;
     s->model->same_branches++;
     if (a->cancel && !same_addr(&a->step->src, &tx->src))
@@ -261,6 +270,8 @@ static const char *check_again(struct sim *s, struct asked *a, const struct text
     }
     if (!same_addr(&o->dst, &tx->dst))
         return "not where its request went";
+    if (is_of_resolved_source(s, a))
+        return NULL;
     if (!slice_is(text_param(text_header(out, "Via", 0), "branch"), tx->out_branch))
         return "not the branch of its request";
     if (repeated && digest_text(o->text, o->len) != tx->out_digest)
@@ -550,6 +561,17 @@ static void judge_noise(struct sim *s, const struct step *step, const struct tex
             wrong(s, step, NULL, "relayed");
         return;
     }
+    if (id.n > 14 && memcmp(id.p, "noise-source-", 13) == 0) {
+        const struct sim_addr box = addr_of(BOX_ADDR);
+        int source = model_is_source(s, (uint32_t)atoi(id.p + 13));
+        bool passed = strcmp(step->verdict, "forward") == 0 && step->n_out == 1 &&
+                      same_addr(&step->out[0].dst, &box);
+        bool refused =
+            strcmp(step->verdict, "drop") == 0 && strcmp(step->reason, "foreign-source") == 0;
+        if (source == 1 ? !passed : source == 0 ? !refused : !passed && !refused)
+            wrong(s, step, NULL, source ? "a source of the carrier's" : "no source any more");
+        return;
+    }
     if (id.n > 16 && memcmp(id.p, "noise-status-", 13) == 0) {
         if (strcmp(step->verdict, "answer") != 0 || step->n_out != 1 ||
             atoi(step->out[0].text + 8) != atoi(id.p + 13) ||
@@ -566,15 +588,28 @@ static void judge_noise(struct sim *s, const struct step *step, const struct tex
         wrong(s, step, NULL, "noise came to something");
 }
 
+static void trace_step(struct sim *s, const struct step *step)
+{
+    struct text t;
+    struct slice id = {"no Call-ID", 10};
+
+    if (!s->trace)
+        return;
+    if (text_read(step->text, step->len, &t) && text_header(&t, "Call-ID", 0).p)
+        id = text_header(&t, "Call-ID", 0);
+    sim_trace(s, "engine: %s %.*s (%.*s) from %s: %s %s%s", step->origin,
+              (int)strcspn(step->text, "\r\n"), step->text, id.n, id.p, addr_text(&step->src),
+              step->verdict, step->n_out ? "to " : step->reason,
+              step->n_out ? addr_text(&step->out[0].dst) : "");
+}
+
 void model_step(struct sim *s, const struct step *step)
 {
     struct text t;
     struct call *c;
 
     s->model->steps++;
-    sim_trace(s, "engine: %s %.*s from %s: %s %s%s", step->origin, (int)strcspn(step->text, "\r\n"),
-              step->text, addr_text(&step->src), step->verdict, step->n_out ? "to " : step->reason,
-              step->n_out ? addr_text(&step->out[0].dst) : "");
+    trace_step(s, step);
     if (!text_read(step->text, step->len, &t)) {
         if (step->n_out || (strcmp(step->verdict, "drop") && strcmp(step->verdict, "absorb")))
             wrong(s, step, NULL, "what is no SIP came to something");
@@ -664,6 +699,9 @@ void model_end(struct sim *s)
         (unsigned long long)m->loops, (unsigned long long)m->pracks,
         (unsigned long long)m->callee_requests, (unsigned long long)m->paired,
         (unsigned long long)m->same_branches);
+    if (s->sc->noise && s->sc->edits && s->n_calls == s->sc->calls && !s->sc->dns_trouble &&
+        s->sc->rate < 100 && m->lingering == 0)
+        sim_violation(s, "nobody lingered: this run proves too little");
     printf(
         "           %llu steps: %llu forwarded, %llu answered, %llu absorbed, %llu parked, "
         "%llu dropped; %llu draws, %llu repeated; %llu CANCELs after an edit, %llu hang-ups from "

@@ -60,6 +60,9 @@ struct model {
     struct sim_addr down[HOSTS_MAX];
     uint32_t n_down, incarnation, keys;
     struct share shares[HOSTS_MAX];
+    uint64_t left_us[HOSTS_MAX]; // the carrier's set; UINT64_MAX: is in it; 0: never was
+    uint64_t changed_us[HOSTS_MAX];
+    uint64_t lingering, lingered;
     // What must have happened, or the run proves nothing.
     uint64_t cancels_after_edit, byes_from_outside, stale_draws, inbound, hairpins, loops;
     uint64_t paired, callee_requests, pracks, same_branches;
@@ -107,6 +110,8 @@ struct model_look {
 
 void model_look(struct sim *s, enum model_name name, const struct sim_addr *dst,
                 struct model_look *out);
+// Whether host i's address is a source of the carrier: 1, 0, or -1 for a moment of change.
+int model_is_source(struct sim *s, uint32_t i);
 void model_fresh(struct sim *s); // no answer is used beyond its time
 bool model_asks(struct sim *s, enum model_name name);
 

@@ -227,6 +227,26 @@ static bool has_weight(const struct model_set *set)
     return false;
 }
 
+// Rule 2: who is in the carrier's set, and since when who was is not.
+static void note_sources(struct sim *s, const struct model_set *set)
+{
+    struct model *m = s->model;
+
+    for (uint32_t i = 0; i < s->n_hosts; i++) {
+        bool in = false;
+        for (uint32_t k = 0; k < set->n; k++)
+            in |= same_ip(&set->target[k].addr, &s->hosts[i].addr);
+        if (in == (m->left_us[i] == UINT64_MAX))
+            continue;
+        if (in || m->left_us[i] == UINT64_MAX)
+            m->changed_us[i] = s->now_us;
+        if (in)
+            m->left_us[i] = UINT64_MAX;
+        else if (m->left_us[i] == UINT64_MAX)
+            m->left_us[i] = s->now_us;
+    }
+}
+
 static void trace_set(struct sim *s, enum model_name name, const struct model_set *set)
 {
     if (!s->trace)
@@ -273,6 +293,8 @@ static bool review(struct sim *s, enum model_name name, uint32_t n_before, bool 
     if (h->n == 0)
         h->known_us = s->now_us;
     h->set[h->n++ % HISTORY] = w.set;
+    if (name == NAME_CARRIER)
+        note_sources(s, &w.set);
     trace_set(s, name, &w.set);
     return w.forgot;
 }
@@ -374,6 +396,7 @@ void model_restarted(struct sim *s, bool rotated)
     m->keys += rotated;
     m->n_views = 0;
     memset(m->names, 0, sizeof m->names);
+    memset(m->left_us, 0, sizeof m->left_us);
 }
 
 // ---- Being asked -------------------------------------------------------------------------------
@@ -416,6 +439,29 @@ void model_look(struct sim *s, enum model_name name, const struct sim_addr *dst,
     if (dns_ill_until_us(s->zones) &&
         (s->now_us < 30 * SECOND || dns_ill_until_us(s->zones) > s->now_us - 30 * SECOND))
         out->sure = false;
+}
+
+int model_is_source(struct sim *s, uint32_t i)
+{
+    struct model *m = s->model;
+    struct model_look look;
+
+    model_look(s, NAME_CARRIER, NULL, &look);
+    // A TLS target is no target to us, but a source.
+    if (!look.sure || s->now_us < m->changed_us[i] + SECOND || (s->sc->naptr && i == 0))
+        return -1;
+    if (m->left_us[i] == UINT64_MAX)
+        return 1;
+    if (m->left_us[i] == 0)
+        return 0;
+    if (s->now_us > m->left_us[i] + LINGER_MS * MS + SECOND) {
+        m->lingered++;
+        return 0;
+    }
+    if (s->now_us > m->left_us[i] + LINGER_MS * MS - SECOND)
+        return -1;
+    m->lingering++;
+    return 1;
 }
 
 // Each record set is asked again by the end of its TTL, when DNS is well.

@@ -105,6 +105,9 @@ static void take_results(struct sim *s, struct node *n)
             continue;
         }
         keep(x, &r.located->spec);
+        if (strncmp(r.name, "sip:sip.carrier.example|", 24) == 0 &&
+            tnd_sources_update(n->sources, 0, &r.located->spec, now_ms(s)))
+            node_rebuild(n);
         publish(n, x);
         if (!n->is_twin)
             sim_trace(s, "names: %s has %u targets%s", r.name, r.located->n_targets,

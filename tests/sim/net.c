@@ -33,6 +33,8 @@ static void trace_packet(struct sim *s, const char *what, const struct sim_addr 
     sim_trace(s, "%s %s -> %s: %.*s (CSeq %.*s, %.*s)", what, addr_text(src), addr_text(dst),
               t.start.n, t.start.p, cseq.n, cseq.p, text_header(&t, "Call-ID", 0).n,
               text_header(&t, "Call-ID", 0).p);
+    if (s->only >= 0 && call_of(s, &t) == &s->calls[s->only])
+        printf("%s\n", text);
 }
 
 static void excuse(struct sim *s, const struct packet *p)

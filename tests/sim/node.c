@@ -8,6 +8,8 @@
 #define CARRIER_URI   "sip:sip.carrier.example"
 #define REGISTRAR_URI "sip:reg.example;transport=udp"
 
+#define RESOLVED_MAX 64
+
 enum { CARRIER, REGISTRAR, PBX, NAT, SIX, BOX, PROXY, MUTE, N_TRUNKS };
 
 static void die(const char *why)
@@ -113,19 +115,36 @@ static void add_trunk(struct node *n, struct tnd_trunk *t, const char *name, con
     t->digest = tnd_name_digest(&n->keys.digest, (struct tnd_str){t->hop.name, t->hop.name_len});
 }
 
-static void add_sources(struct node_policy *p, const uint16_t at[N_TRUNKS])
+// The addresses that the carrier's name stands for, those that linger too.
+static uint32_t add_resolved(struct node *n, struct tnd_lpm_entry *entries, uint16_t carrier)
+{
+    struct tnd_source_list **lists = tnd_sources_hold(n->sources);
+    uint32_t k = 0;
+
+    if (!lists)
+        die("no memory");
+    for (; lists[0] && k < lists[0]->n && k < RESOLVED_MAX; k++) {
+        entries[k].prefix.addr = lists[0]->list[k].ip;
+        entries[k].prefix.bits = entries[k].prefix.addr.family == 4 ? 32 : 128;
+        entries[k].value = carrier;
+    }
+    tnd_sources_release(lists, 1);
+    return k;
+}
+
+static void add_sources(struct node *n, struct node_policy *p, const uint16_t at[N_TRUNKS])
 {
     static const struct {
         const char *prefix;
         int trunk;
         uint16_t port;
-    } sources[] = {{"203.0.113.0/24", CARRIER, 0}, {"2001:db8:c::/48", CARRIER, 0},
-                   {"10.0.0.0/16", PBX, 0},        {"10.0.1.0/24", BOX, 0},
+    } sources[] = {{"203.0.113.96/27", CARRIER, 0}, // and `resolved`
+                   {"10.0.0.0/16", PBX, 0},         {"10.0.1.0/24", BOX, 0},
                    {"10.0.2.9/32", PROXY, 5060}, // before the whole address, which is mute
-                   {"10.0.2.9/32", MUTE, 0},       {"10.0.3.0/24", MUTE, 0},
-                   {"100.64.0.0/16", NAT, 0},      {"2001:db8:6::/48", SIX, 0}};
+                   {"10.0.2.9/32", MUTE, 0},        {"10.0.3.0/24", MUTE, 0},
+                   {"100.64.0.0/16", NAT, 0},       {"2001:db8:6::/48", SIX, 0}};
     enum { N = sizeof sources / sizeof *sources };
-    struct tnd_lpm_entry entries[N];
+    struct tnd_lpm_entry entries[N + RESOLVED_MAX];
 
     for (size_t i = 0; i < N; i++) {
         if (!tnd_prefix_parse(tnd_str_of(sources[i].prefix), &entries[i].prefix))
@@ -133,7 +152,7 @@ static void add_sources(struct node_policy *p, const uint16_t at[N_TRUNKS])
         entries[i].prefix.addr.port = sources[i].port;
         entries[i].value = at[sources[i].trunk];
     }
-    p->policy.sources = tnd_lpm_new(entries, N);
+    p->policy.sources = tnd_lpm_new(entries, N + add_resolved(n, entries + N, at[CARRIER]));
     if (!p->policy.sources)
         die("no memory");
 }
@@ -189,7 +208,7 @@ static void build_policy(struct node *n, struct node_policy *p, unsigned turn)
     }
     add_rules(p, at);
     p->names[0] = "edge.example";
-    p->policy = (struct tnd_policy){.generation = turn,
+    p->policy = (struct tnd_policy){.generation = n->generation,
                                     .n_listeners = N_LISTENERS,
                                     .n_trunks = N_TRUNKS,
                                     .n_rules = sizeof rules / sizeof *rules,
@@ -198,22 +217,38 @@ static void build_policy(struct node *n, struct node_policy *p, unsigned turn)
                                     .trunks = p->trunks,
                                     .rules = p->rules,
                                     .names = p->names};
-    add_sources(p, at);
+    add_sources(n, p, at);
+}
+
+void node_rebuild(struct node *n)
+{
+    struct node_policy *p = &n->policies[++n->generation % 2];
+
+    build_policy(n, p, n->turn);
+    atomic_store(&n->current, &p->policy);
 }
 
 void node_reload(struct sim *s, struct node *n)
 {
-    struct node_policy *p = &n->policies[++n->generation % 2];
-
     (void)s;
-    build_policy(n, p, n->generation);
-    atomic_store(&n->current, &p->policy);
+    n->turn++;
+    node_rebuild(n);
 }
 
 // ---- Life and death -------------------------------------------------------------------------
 
+// What control knows of the carrier: its name is a source.
+static const struct tnd_config_source resolved = {.resolved = true};
+static const struct tnd_config_trunk carrier = {
+    .sources = &resolved, .n_sources = 1, .source_linger_ms = LINGER_MS};
+static const struct tnd_config config = {.trunks = &carrier, .n_trunks = 1};
+
 static void start(struct sim *s, struct node *n)
 {
+    n->sources = tnd_sources_new(&config);
+    if (!n->sources)
+        die("no memory");
+    node_rebuild(n);
     n->qsbr = aligned_alloc(64, (rte_rcu_qsbr_get_memsize(1) + 63) & ~(size_t)63);
     if (!n->qsbr || rte_rcu_qsbr_init(n->qsbr, 1) != 0)
         die("no memory");
@@ -237,6 +272,7 @@ static void start(struct sim *s, struct node *n)
 static void stop(struct node *n)
 {
     node_names_stop(n);
+    tnd_sources_free(n->sources);
     for (uint32_t w = 0; w < n->n_workers; w++)
         tnd_engine_free(n->engine[w]);
     tnd_table_free(n->table);
@@ -261,8 +297,6 @@ struct node *node_new(struct sim *s, bool is_twin)
     n->keys.digest = (struct tnd_hash_key){s->seed ^ 0x1122334455667788, 0x99aabbccddeeff00};
     n->keys.n_sign = 1;
     n->keys.sign[0] = (struct tnd_sign_key){7, {s->seed, 2}};
-    build_policy(n, &n->policies[0], 0);
-    atomic_store(&n->current, &n->policies[0].policy);
     start(s, n);
     sim_after(s, 50 * MS, on_tick, n, 0);
     return n;
@@ -460,6 +494,8 @@ static void on_tick(struct sim *s, void *who, uint64_t n)
     struct node *node = who;
 
     poll(s, node);
+    if (tnd_sources_expire(node->sources, now_ms(s)))
+        node_rebuild(node);
     node_names_run(s, node);
     while (tnd_table_reclaim(node->table))
         ;

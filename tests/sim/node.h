@@ -1,6 +1,7 @@
 // The engine under test, for the two files that know it: node.c its stages, names.c its names.
 #pragma once
 
+#include "control/sources.h"
 #include "dns/follow.h"
 #include "proxy/engine.h"
 #include "sim/sim.h"
@@ -40,6 +41,8 @@ struct node {
     struct tnd_table *table;
     struct tnd_engine *engine[NODE_WORKERS];
     struct node_policy policies[2];
+    unsigned turn; // of its listeners and trunks
+    struct tnd_sources *sources;
     const struct tnd_policy *_Atomic current;
     // Datagrams that wait for the next poll.
     struct packet *queued[NODE_QUEUE];
@@ -64,6 +67,7 @@ struct node {
 struct tnd_addr engine_addr(const struct sim_addr *a);
 struct sim_addr plain_addr(const struct tnd_addr *a);
 
+void node_rebuild(struct node *n); // the policy, the same but for its `resolved` sources
 void node_names_start(struct sim *s, struct node *n);
 void node_names_stop(struct node *n);
 void node_names_run(struct sim *s, struct node *n); // questions, results, the next waking

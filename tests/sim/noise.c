@@ -53,6 +53,22 @@ static void send_faulty(struct sim *s)
     send(s, src, "10.0.0.1:5060", message(s, faults[i].start, via, faults[i].id, faults[i].more));
 }
 
+// An address of the carrier's, now, formerly or never: a call for the PBX, if it is let in.
+static void send_as_host(struct sim *s)
+{
+    uint32_t i = sim_below(s, s->n_hosts);
+    const struct host *h = &s->hosts[i];
+    char via[160], id[24], src[64];
+
+    snprintf(src, sizeof src, "%s", addr_text(&h->addr));
+    snprintf(id, sizeof id, "source-%u", i);
+    snprintf(via, sizeof via, "Via: SIP/2.0/UDP %s;branch=z9hG4bK%08x\r\n", src,
+             sim_below(s, UINT32_MAX));
+    if (!h->silent)
+        send(s, src, h->addr.family == 4 ? "198.51.100.1:5060" : "[2001:db8::10]:5060",
+             message(s, "INVITE sip:in@edge.example SIP/2.0", via, id, ""));
+}
+
 static void make_noise(struct sim *s, void *who, uint64_t n)
 {
     static const char stale[] =
@@ -67,7 +83,7 @@ static void make_noise(struct sim *s, void *who, uint64_t n)
     snprintf(relay_via, sizeof relay_via,
              "Via: SIP/2.0/UDP 10.0.200.200:5060;branch=z9hG4bK%08x\r\n", sim_below(s, UINT32_MAX));
     sim_after(s, 1 + sim_below(s, 300) * MS, make_noise, NULL, 0);
-    switch (sim_below(s, 9)) {
+    switch (sim_below(s, 11)) {
     case 0:
         send(s, "192.0.2.77:5060", "198.51.100.1:5060",
              message(s, INVITE, EVIL_VIA, "foreign-source", ""));
@@ -99,6 +115,10 @@ static void make_noise(struct sim *s, void *who, uint64_t n)
         send_faulty(s);
         break;
     case 8:
+    case 9:
+        send_as_host(s);
+        break;
+    case 10:
         send(s, "192.0.2.77:5060", "198.51.100.1:5060",
              message(s, INVITE, EVIL_VIA, "foreign-source", stale));
     }

@@ -181,32 +181,52 @@ static void print_now(const struct sim *s, FILE *to)
             (unsigned long long)(us % SECOND));
 }
 
+// The call that a line is about: "call 17 ..", or its Call-ID, "c17-..". -1: none.
+static int64_t call_of_line(const char *line)
+{
+    const char *p = strstr(line, "call ");
+
+    if (p && (unsigned)(p[5] - '0') <= 9)
+        return atoll(p + 5);
+    for (p = line; (p = strchr(p, 'c')) != NULL; p++) {
+        size_t digits = strspn(p + 1, "0123456789");
+        if (p > line && (p[-1] == ' ' || p[-1] == '(') && digits && p[1 + digits] == '-')
+            return atoll(p + 1);
+    }
+    return -1;
+}
+
 void sim_trace(struct sim *s, const char *fmt, ...)
 {
+    static char line[8192];
     va_list ap;
 
     if (!s->trace)
         return;
-    print_now(s, stdout);
     va_start(ap, fmt);
-    vprintf(fmt, ap);
+    vsnprintf(line, sizeof line, fmt, ap);
     va_end(ap);
-    putchar('\n');
+    if (s->only >= 0 && call_of_line(line) >= 0 && call_of_line(line) != s->only)
+        return;
+    print_now(s, stdout);
+    puts(line);
 }
 
 void sim_violation(struct sim *s, const char *fmt, ...)
 {
+    static char line[8192];
     va_list ap;
 
     if (s->violations++ >= VIOLATIONS_SHOWN && !s->trace)
         return;
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof line, fmt, ap);
+    va_end(ap);
+    if (s->first_wrong < 0)
+        s->first_wrong = call_of_line(line);
     fflush(stdout);
     print_now(s, stderr);
-    fprintf(stderr, "VIOLATION: ");
-    va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
-    va_end(ap);
-    fputc('\n', stderr);
+    fprintf(stderr, "VIOLATION: %s\n", line);
 }
 
 bool sim_over(const struct sim *s)
@@ -368,9 +388,24 @@ static double seconds_of_cpu(void)
     return (double)clock() / CLOCKS_PER_SEC;
 }
 
-static uint32_t run(const struct scenario *sc, uint64_t seed, uint32_t calls, bool trace)
+static void print_replay(const struct sim *s)
 {
-    struct sim s = {.sc = sc, .seed = seed, .trace = trace, .n_calls = calls};
+    fprintf(stderr, "replay: tests/sim/sim --seed %llu --scenario %s --calls %u --trace",
+            (unsigned long long)s->seed, s->sc->name, s->n_calls);
+    if (s->first_wrong >= 0)
+        fprintf(stderr, " --call %lld", (long long)s->first_wrong);
+    fputc('\n', stderr);
+}
+
+// only: the call to trace, in full; -1 for none; -2 for all of them, a line each.
+static uint32_t run(const struct scenario *sc, uint64_t seed, uint32_t calls, int64_t only)
+{
+    struct sim s = {.sc = sc,
+                    .seed = seed,
+                    .trace = only != -1,
+                    .only = only < (int64_t)calls ? only : -1,
+                    .first_wrong = -1,
+                    .n_calls = calls};
     double cpu = seconds_of_cpu();
 
     s.random = seed;
@@ -394,8 +429,7 @@ static uint32_t run(const struct scenario *sc, uint64_t seed, uint32_t calls, bo
            seconds_of_cpu() - cpu, s.violations);
     fflush(stdout);
     if (s.violations)
-        fprintf(stderr, "replay: tests/sim/sim --seed %llu --scenario %s --calls %u --trace\n",
-                (unsigned long long)seed, sc->name, calls);
+        print_replay(&s);
     end(&s);
     return s.violations;
 }
@@ -403,7 +437,7 @@ static uint32_t run(const struct scenario *sc, uint64_t seed, uint32_t calls, bo
 static int usage(int code)
 {
     fprintf(code ? stderr : stdout,
-            "usage: sim [--seed N] [--scenario NAME] [--calls N] [--trace] [--quick]\n"
+            "usage: sim [--seed N] [--scenario NAME] [--calls N] [--trace [--call N]] [--quick]\n"
             "Scenarios:");
     for (size_t i = 0; i < N_SCENARIOS; i++)
         fprintf(code ? stderr : stdout, " %s", scenarios[i].name);
@@ -416,7 +450,7 @@ int main(int argc, char **argv)
     uint64_t seed = DEFAULT_SEED;
     const char *only = NULL;
     uint32_t calls = 0, part = 1, found = 0, violations = 0;
-    bool trace = false;
+    int64_t trace = -1;
 
     for (int i = 1; i < argc; i++) {
         bool more = i + 1 < argc;
@@ -429,7 +463,9 @@ int main(int argc, char **argv)
         else if (strcmp(argv[i], "--quick") == 0)
             part = 20;
         else if (strcmp(argv[i], "--trace") == 0)
-            trace = true;
+            trace = trace < 0 ? -2 : trace;
+        else if (strcmp(argv[i], "--call") == 0 && more)
+            trace = strtoll(argv[++i], NULL, 0);
         else
             return usage(strcmp(argv[i], "--help") == 0 ? 0 : 2);
     }

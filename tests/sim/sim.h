@@ -23,11 +23,12 @@
 #include "random.h"
 #include "sim/text.h"
 
-#define MS      1000ull
-#define SECOND  1000000ull
-#define T1_MS   500
-#define T2_MS   4000
-#define PARK_MS 3000 // how long the engine lets a request wait for a name
+#define MS        1000ull
+#define SECOND    1000000ull
+#define T1_MS     500
+#define T2_MS     4000
+#define PARK_MS   3000  // how long the engine lets a request wait for a name
+#define LINGER_MS 8000 // how long an address that left the carrier's name stays its source
 
 #define BOX_ADDR   "10.0.1.5:5080"
 #define PROXY_ADDR "10.0.2.9:5060"
@@ -98,6 +99,8 @@ struct sim {
     struct zones *zones;
     struct model *model;
     bool trace;
+    int64_t only;        // the call that is traced, whole datagrams; -1: all calls, a line each
+    int64_t first_wrong; // the call of the first violation that names one; -1: none
     uint32_t violations;
     // What came of it all.
     uint64_t sent, lost, delivered, completed, failed, excused;
