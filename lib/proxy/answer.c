@@ -138,6 +138,8 @@ static void put_to(struct tnd_edit *edit, const struct tnd_engine *e, const stru
         return;
     }
     uint32_t end = (uint32_t)m->hdr[i].value + m->hdr[i].value_len;
+    while (end > m->hdr[i].value && m->data[end - 1] == ';')
+        end--; // a sender's empty parameter is not made one inside the list
     ref_span(edit, m, m->hdr[i].line, end);
     tnd_edit_putz(edit, ";tag=");
     tnd_edit_put_hex(edit, tnd__own_tag(e->cfg.keys, job), 16);

@@ -118,13 +118,31 @@ bool tnd_policy_is_ours(const struct tnd_policy *p, const char *base, const stru
     return false;
 }
 
+// "user=phone" among the parameters, however it is spelled (RFC 3261 s19.1.4).
+static bool says_phone(struct tnd_str params)
+{
+    while (params.len) {
+        const char *semi = memchr(params.p, ';', params.len);
+        struct tnd_str param = {params.p, semi ? (size_t)(semi - params.p) : params.len};
+        const char *eq = memchr(param.p, '=', param.len);
+        size_t used = param.len + (semi ? 1 : 0);
+
+        if (eq &&
+            tnd_uri_name_is((struct tnd_str){param.p, (size_t)(eq - param.p)}, TND_STR("user")))
+            return tnd_uri_name_is((struct tnd_str){eq + 1, param.len - (size_t)(eq + 1 - param.p)},
+                                   TND_STR("phone"));
+        params.p += used;
+        params.len -= used;
+    }
+    return false;
+}
+
 // Whether the user part is a telephone number: of tel, or of a SIP URI that says so and has
 // something in it which is not dialled (RFC 3261 s19.1.1, s19.1.6).
 static bool is_number(const struct tnd_sip_msg *m)
 {
     const struct tnd_uri *uri = &m->ruri;
     struct tnd_str user = tnd_text(m, uri->user);
-    struct tnd_span kind;
 
     if (uri->scheme == TND_SCHEME_TEL)
         return true;
@@ -134,8 +152,7 @@ static bool is_number(const struct tnd_sip_msg *m)
         user.p++;
         user.len--;
     }
-    return user.len && tnd_param_find(m->data, uri->params, TND_STR("user"), &kind) &&
-           tnd_str_ieq(tnd_text(m, kind), TND_STR("phone"));
+    return user.len && says_phone(tnd_text(m, uri->params));
 }
 
 // '*' at the end matches any rest. The user part is case-sensitive, and an escaped octet is

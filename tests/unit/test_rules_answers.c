@@ -77,6 +77,14 @@ static void rule10_what_an_answer_holds(void **state)
     assert_string_equal(body(&r.out[0]), "");
 }
 
+static void rule10_tag_after_an_empty_parameter(void **state)
+{
+    (void)state;
+    from_pbx((struct request){.max_forwards = "0", .to = "<sip:x@y.example>;a=b;;"});
+    assert_answer(r, 483);
+    assert_has(header(&r.out[0], "To", 0), "<sip:x@y.example>;a=b;tag=");
+}
+
 static void rule10_tag_is_of_the_transaction(void **state)
 {
     struct harness *other = harness_new();
@@ -237,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(rule10_each_status),
         CASE(rule10_what_an_answer_holds),
+        CASE(rule10_tag_after_an_empty_parameter),
         CASE(rule10_tag_is_of_the_transaction),
         CASE(rule10_ack_in_dialog_is_absorbed),
         CASE(rule10_nothing_answers_an_ack),

@@ -277,6 +277,7 @@ static void rule3_numbers(void **state)
         // A SIP URI that says it holds a number is no way round a rule about numbers.
         {"+49*", NULL, "sip:+4-9301@a.example;user=phone", true},
         {"+49*", NULL, "sip:%2B4%2D9301@a.example;x;USER=Phone", true},
+        {"+49*", NULL, "sip:+4-9301@a.example;x=y;%75ser=%70hone", true},
         {"+49301", NULL, "sip:+49301;phone-context=b@a.example;user=phone", true},
         {"+49*", NULL, "sip:+4-9301@a.example", false},
         {"+49*", NULL, "sip:+4-9301@a.example;user=ip", false},
