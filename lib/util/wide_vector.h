@@ -70,10 +70,10 @@ tnd__vec_hash(const struct tnd_hash_key *key, const struct tnd_wide *in, unsigne
     const V zero = {0}, words = *(const V *)&in->words[lane];
     uint64_t least = in->words[lane], most = least;
     struct tnd__vec s = {
-        .v0 = zero + (key->k0 ^ 0x736f6d6570736575ULL),
-        .v1 = zero + (key->k1 ^ 0x646f72616e646f6dULL),
-        .v2 = zero + (key->k0 ^ 0x6c7967656e657261ULL),
-        .v3 = zero + (key->k1 ^ 0x7465646279746573ULL),
+        .v0 = zero + (key->k0 ^ UINT64_C(0x736f6d6570736575)),
+        .v1 = zero + (key->k1 ^ UINT64_C(0x646f72616e646f6d)),
+        .v2 = zero + (key->k0 ^ UINT64_C(0x6c7967656e657261)),
+        .v3 = zero + (key->k1 ^ UINT64_C(0x7465646279746573)),
     };
 
     for (unsigned i = 1; i < n; i++) {
