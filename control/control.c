@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "control/keyfile.h"
+#include "control/table_memory.h"
 
 #define ADJACENCY_WAIT_MS 2000
 #define CONFLICTS_TOLD    8  // of one change; all are in `show trunks`
@@ -563,7 +564,9 @@ static int start(struct tnd_control *c, struct tnd_error *err)
 
     if ((rc = open_keys(c, err)) < 0 || (rc = open_dataplane(c, err)) < 0)
         return rc;
-    c->table = tnd_table_new(tnd_dataplane_qsbr(c->dataplane), 1024);
+    c->table = tnd_table_new_with(
+        tnd_dataplane_qsbr(c->dataplane),
+        &(struct tnd_table_config){.names_hint = 1024, .mem = tnd_table_memory()});
     c->sources = tnd_sources_new(c->config);
     if (!c->table || !c->sources)
         return tnd_fail(err, TND_ENOMEM, "table: out of memory");

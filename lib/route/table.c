@@ -7,10 +7,10 @@
 
 #define RETIRED_MAX  (64ULL << 20)
 #define LOOKUP_BURST 32U
-#define STEP_ZERO    16384U // groups: 1 MB
-#define STEP_COPY    2048U  // groups: about a millisecond of cache misses
-#define STEP_FREE    2048U  // objects
-#define STEP_PUBLISH 1024U  // cells
+#define STEP_ZERO    8192U // groups: half a megabyte, of pages that may be touched first here
+#define STEP_COPY    2048U // groups: about a millisecond of cache misses
+#define STEP_FREE    2048U // objects
+#define STEP_PUBLISH 1024U // cells
 
 struct tnd_table {
     struct tnd__index index; // its first line is what readers read

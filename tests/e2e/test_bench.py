@@ -16,7 +16,10 @@ NAMES = {"parse.invite": "ns", "digest.invite": "ns", "ref.lines": "ns", "ref.me
          **{f"pick.{k}.{n}": "ns" for k in ("walk", "alias", "maglev", "latency") for n in SIZES},
          **{f"pick.moved.{k}": "share" for k in ("walk", "alias", "maglev", "rendezvous")},
          **{f"pick.worst_share_error{k}": "share" for k in ("", ".haproxy", ".kamailio")},
-         **{f"table.lookup.{n}": "ns" for n in ("1k", "100k", "1m")}, "table.bytes_per_name.1m": "bytes",
+         **{f"table.lookup.{n}": "ns" for n in ("1k", "100k", "1m", "10m", "zipf.1k", "zipf.100k", "zipf.1m")},
+         **{f"table.{k}": "ns" for k in ("publish", "publish.shared", "churn", "churn.still", "load.10m")},
+         "table.load.10m.turn": "ns", "table.load.10m.bytes_per_name": "bytes",
+         "table.churn.publications": "requests/s", "table.bytes_per_name.1m": "bytes",
          **{f"route.ring.{k}": "requests/s" for k in ("cold", "hot", "1m", "churn", "1w", "2w")},
          "route.call": "ns", **{f"route.latency.{p}": "ns" for p in ("p50", "p99", "p999")},
          **{f"route.stage.{s}": "ns" for s in STAGES}, "route.source": "ns", "route.sink": "ns"}
