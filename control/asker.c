@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/turn.h"
+
 #define CHANNELS        4u  // of each server, at a time
 #define CHANNEL_QUERIES 32u // then it is replaced: a new source port
 #define TICK_MS         20u // c-ares' timeouts are looked at this often
+#define STEPS_A_CHANNEL 32u // up to as many questions are asked again
 #define EDNS_SIZE       1232
 #define SILENCES_TO_DIE 2u
 #define DEAD_MIN_MS     1000u
@@ -21,6 +24,7 @@ struct channel {
     struct channel *next;  // of the asker's list
     struct watch *watches; // its sockets
     unsigned used, under_way;
+    uint32_t round; // of the timeouts looked at last
     bool retired;
 };
 
@@ -67,6 +71,8 @@ struct tnd_asker {
     struct channel *channels;
     struct query *queries;
     unsigned handles; // open ones of libuv
+    uint32_t round;   // of looking at timeouts
+    bool ticking;     // it goes on in the loop's next turn
     bool closing;
 };
 
@@ -98,9 +104,12 @@ static void on_socket(uv_poll_t *p, int status, int events)
     bool readable = status < 0 || (events & UV_READABLE),
          writable = status < 0 || (events & UV_WRITABLE);
 
+    struct tnd_turn turn = tnd_turn_begin(p->loop, "DNS answers");
+
     if (w->channel)
         ares_process_fd(w->channel->ares, readable ? fd : ARES_SOCKET_BAD,
                         writable ? fd : ARES_SOCKET_BAD);
+    tnd_turn_end(&turn);
 }
 
 static struct watch *watch_new(struct channel *c, ares_socket_t fd)
@@ -436,13 +445,27 @@ void tnd_asker_ask(struct tnd_asker *a, const char *name, uint16_t type, tnd_ask
 static void on_tick(uv_timer_t *t)
 {
     struct tnd_asker *a = t->data;
+    struct tnd_turn turn = tnd_turn_begin(t->loop, "DNS timeouts");
+    struct channel *c;
 
-    for (struct channel *c = a->channels; c; c = c->next)
-        if (c->under_way > 0)
-            ares_process_fd(c->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    if (!a->ticking)
+        a->round++;
+    // A server that falls silent has all its questions time out at once: channel by channel.
+    for (c = a->channels; c; c = c->next) {
+        if (c->under_way == 0 || c->round == a->round)
+            continue;
+        if (!tnd_turn_take(&turn, STEPS_A_CHANNEL))
+            break;
+        c->round = a->round;
+        ares_process_fd(c->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    }
+    a->ticking = c != NULL;
     free_retired(a, false);
-    if (!a->queries)
+    if (a->ticking)
+        uv_timer_start(t, on_tick, 0, TICK_MS); // the rest in the loop's next round
+    else if (!a->queries)
         uv_timer_stop(t);
+    tnd_turn_end(&turn);
 }
 
 struct tnd_asker *tnd_asker_new(uv_loop_t *loop, const struct tnd_asker_options *options,

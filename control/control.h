@@ -65,4 +65,4 @@ void tnd_control_close(struct tnd_control *c);
 void tnd_control_free(struct tnd_control *c);
 
 // The answer to a request of the control socket (show.c).
-json_t *tnd_control_answer(void *control, const json_t *request);
+json_t *tnd_control_answer(void *control, const json_t *request, struct tnd_ctl_stream *stream);

@@ -17,7 +17,8 @@ struct client {
     uv_pipe_t pipe; // first: handle and client share their address
     struct tnd_ctl_server *server;
     uv_write_t write;
-    char *answer;
+    struct tnd_ctl_part part;     // going out
+    struct tnd_ctl_stream stream; // what follows it; next NULL: nothing
     size_t len;
     char request[REQUEST_MAX];
 };
@@ -33,11 +34,18 @@ struct tnd_ctl_server {
 
 // ---- Clients ------------------------------------------------------------------------
 
+static void end_stream(struct client *c)
+{
+    if (c->stream.next)
+        c->stream.end(c->stream.ctx);
+    c->stream.next = NULL;
+}
+
 static void on_client_closed(uv_handle_t *h)
 {
     struct client *c = (struct client *)h;
 
-    free(c->answer);
+    free(c->part.text);
     free(c);
 }
 
@@ -46,6 +54,7 @@ static void close_client(struct client *c)
     for (int i = 0; i < CLIENTS_MAX; i++)
         if (c->server->clients[i] == c)
             c->server->clients[i] = NULL;
+    end_stream(c);
     if (!uv_is_closing((uv_handle_t *)&c->pipe))
         uv_close((uv_handle_t *)&c->pipe, on_client_closed);
 }
@@ -57,20 +66,76 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(c->request + c->len, (unsigned)(REQUEST_MAX - c->len));
 }
 
+void tnd_ctl_part_text(struct tnd_ctl_part *p, const char *text, size_t len)
+{
+    if (p->room - p->len < len) {
+        size_t room = (p->len + len) * 2;
+        char *bigger = realloc(p->text, room);
+        if (!bigger) {
+            p->failed = true;
+            return;
+        }
+        p->text = bigger;
+        p->room = room;
+    }
+    memcpy(p->text + p->len, text, len);
+    p->len += len;
+}
+
+static int take_dumped(const char *text, size_t len, void *part)
+{
+    tnd_ctl_part_text(part, text, len);
+    return 0;
+}
+
+void tnd_ctl_part_json(struct tnd_ctl_part *p, json_t *value)
+{
+    if (!value || json_dump_callback(value, take_dumped, p,
+                                     JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9)) != 0)
+        p->failed = true;
+    json_decref(value);
+}
+
 static void next_line(struct client *c);
+static void next_part(struct client *c);
 
 static void on_written(uv_write_t *w, int status)
 {
     struct client *c = w->data;
 
-    free(c->answer);
-    c->answer = NULL;
     if (uv_is_closing((uv_handle_t *)&c->pipe))
         return; // the server may be gone
     if (status < 0)
         close_client(c);
+    else if (c->stream.next)
+        next_part(c);
     else
         next_line(c);
+}
+
+// Reading stops until the answer is out: a client that does not read gets no more work done.
+static void send_part(struct client *c)
+{
+    uv_buf_t buf;
+
+    if (!c->stream.next)
+        tnd_ctl_part_text(&c->part, "\n", 1);
+    buf = uv_buf_init(c->part.text, (unsigned)c->part.len);
+    c->write.data = c;
+    uv_read_stop((uv_stream_t *)&c->pipe);
+    if (c->part.failed || uv_write(&c->write, (uv_stream_t *)&c->pipe, &buf, 1, on_written) < 0)
+        close_client(c);
+}
+
+static void next_part(struct client *c)
+{
+    struct tnd_turn turn = tnd_turn_begin(c->pipe.loop, "ctl");
+
+    c->part.len = 0;
+    if (!c->stream.next(c->stream.ctx, &turn, &c->part))
+        end_stream(c);
+    send_part(c);
+    tnd_turn_end(&turn);
 }
 
 static json_t *answer_to(struct client *c, const char *line, size_t len)
@@ -81,33 +146,27 @@ static json_t *answer_to(struct client *c, const char *line, size_t len)
     if (!json_is_object(request))
         answer = json_pack("{s:s}", "error", "the request is not a JSON object");
     else
-        answer = c->server->handler(c->server->ctx, request);
+        answer = c->server->handler(c->server->ctx, request, &c->stream);
     json_decref(request);
     return answer;
 }
 
-// Reading stops until the answer is out: a client that does not read gets no more work done.
 static void handle_line(struct client *c, size_t line_len)
 {
+    struct tnd_turn turn = tnd_turn_begin(c->pipe.loop, "ctl");
     json_t *answer = answer_to(c, c->request, line_len);
-    char *text = json_dumps(answer, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    size_t len = text ? strlen(text) : 0;
 
-    json_decref(answer);
     c->len -= line_len + 1;
     memmove(c->request, c->request + line_len + 1, c->len);
-    c->answer = text ? realloc(text, len + 2) : NULL;
-    if (!c->answer) {
-        free(text);
-        close_client(c);
-        return;
+    c->part.len = 0;
+    c->part.failed = false;
+    if (!c->stream.next) {
+        tnd_ctl_part_json(&c->part, answer);
+        send_part(c);
     }
-    memcpy(c->answer + len, "\n", 2);
-    uv_buf_t buf = uv_buf_init(c->answer, (unsigned)len + 1);
-    c->write.data = c;
-    uv_read_stop((uv_stream_t *)&c->pipe);
-    if (uv_write(&c->write, (uv_stream_t *)&c->pipe, &buf, 1, on_written) < 0)
-        close_client(c);
+    tnd_turn_end(&turn);
+    if (c->stream.next)
+        next_part(c);
 }
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)

@@ -181,6 +181,8 @@ static void callback_row(struct row *r, const json_t *o)
     put(r, text_of(o, "callback"));
     put_total(r, o, "turns");
     put(r, tnd_units_duration(json_number_value(json_object_get(o, "longest_ms")) / 1000, text));
+    put(r,
+        tnd_units_duration(json_number_value(json_object_get(o, "longest_cpu_ms")) / 1000, text));
     put_total(r, o, "over");
 }
 
@@ -190,6 +192,7 @@ static void show_control(const json_t *control, FILE *out)
     static const struct tnd_column columns[] = {{"CONTROL", TND_LEFT, 8},
                                                 {"TURNS", TND_RIGHT, 0},
                                                 {"LONGEST", TND_RIGHT, 0},
+                                                {"OF CPU", TND_RIGHT, 0},
                                                 {"OVER 2 ms", TND_RIGHT, 0}};
 
     PRINT(columns, json_object_get(control, "callbacks"), callback_row, out);

@@ -1,47 +1,59 @@
 #include "control/names.h"
 
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "control/addr_map.h"
+#include "control/turn.h"
 
 struct name;
 
 // One address of one name, as the index of addresses sees it.
 struct use {
-    struct use *next; // of the same address
+    LIST_ENTRY(use) same; // address
     struct name *name;
 };
 
 struct address {
     struct tnd_addr_node node; // first
-    struct use *uses;
-    uint32_t n_uses;
+    LIST_HEAD(, use) uses;
+    TAILQ_ENTRY(address) queued; // while its names are being told of news
+    struct use *telling;         // the next of them
+    bool in_queue;
 };
 
 // What is wanted for a name, copied from the resolver, and what was published of it.
 struct name {
-    struct name *next; // of the bucket
-    struct name *next_dirty;
+    struct name *next;        // of the bucket
+    TAILQ_ENTRY(name) all;    // in the order of their coming
+    TAILQ_ENTRY(name) queued; // dirty or waiting
+    uint64_t number;          // of its coming
     struct tnd_name_digest digest;
     struct tnd_spec_record *records;
     struct tnd_spec_address *addresses; // all records', in one block
     struct use *uses;                   // one per address
     uint32_t n_records, n_addresses;
     enum tnd_weight_zero weight_zero;
-    uint64_t since_ms; // of this spec
-    bool dirty, published;
+    uint64_t since_ms;                    // of this spec
+    enum { CLEAN, DIRTY, WAITING } state; // waiting: for a neighbour, or for memory
+    bool published;
     char text[];
 };
 
-#define BUCKETS      4096
-#define NAMES_A_TICK 256 // about a millisecond
+TAILQ_HEAD(name_queue, name);
+
+#define BUCKETS        4096
+#define TARGETS_A_STEP 16 // of a walk
 
 struct tnd_names {
     struct tnd_names_config cfg;
     uv_timer_t tick;
     struct tnd_addr_map addresses;
-    struct name *dirty, *waiting; // for a neighbour, or for memory
-    uint32_t n_names;
+    struct name_queue all, dirty, waiting;
+    TAILQ_HEAD(, address) news; // addresses whose names are to be looked at
+    LIST_HEAD(, tnd_names_walk) walks;
+    uint64_t came;
+    uint32_t n_waiting;
     bool closing;
     struct name *bucket[BUCKETS];
 };
@@ -73,35 +85,28 @@ static struct name *find_or_make(struct tnd_names *n, const char *text)
     memcpy(name->text, text, len + 1);
     name->digest = tnd_name_digest(n->cfg.digest_key, (struct tnd_str){text, len});
     *slot = name;
-    n->n_names++;
+    name->number = n->came++;
+    TAILQ_INSERT_TAIL(&n->all, name, all);
     return name;
+}
+
+static void set_state(struct tnd_names *n, struct name *name, int state)
+{
+    struct name_queue *queues[] = {[DIRTY] = &n->dirty, [WAITING] = &n->waiting};
+
+    if (name->state != CLEAN)
+        TAILQ_REMOVE(queues[name->state], name, queued);
+    if (state != CLEAN)
+        TAILQ_INSERT_TAIL(queues[state], name, queued);
+    n->n_waiting += (state == WAITING) - (name->state == WAITING);
+    name->state = state;
 }
 
 static void mark_dirty(struct tnd_names *n, struct name *name)
 {
-    if (name->dirty)
-        return;
-    name->dirty = true;
-    name->next_dirty = n->dirty;
-    n->dirty = name;
+    if (name->state == CLEAN)
+        set_state(n, name, DIRTY);
     arm(n, 0);
-}
-
-static bool take_out(struct name **list, const struct name *name)
-{
-    while (*list && *list != name)
-        list = &(*list)->next_dirty;
-    if (!*list)
-        return false;
-    *list = name->next_dirty;
-    return true;
-}
-
-static void forget_dirty(struct tnd_names *n, struct name *name)
-{
-    if (name->dirty && !take_out(&n->dirty, name))
-        take_out(&n->waiting, name);
-    name->dirty = false;
 }
 
 // ---- Addresses --------------------------------------------------------------------------
@@ -131,29 +136,34 @@ static void use_addresses(struct tnd_names *n, struct name *name)
         struct address *a = find_or_make_address(n, &name->addresses[i].addr);
         if (!a)
             continue; // counts as without adjacency
-        name->uses[i] = (struct use){a->uses, name};
-        a->uses = &name->uses[i];
-        a->n_uses++;
+        name->uses[i].name = name;
+        LIST_INSERT_HEAD(&a->uses, &name->uses[i], same);
         tnd_adjacency_want(n->cfg.adjacencies, &a->node.ip);
     }
+}
+
+static void drop_address(struct tnd_names *n, struct address *a)
+{
+    if (a->in_queue)
+        TAILQ_REMOVE(&n->news, a, queued);
+    tnd_addr_map_remove(&n->addresses, &a->node);
+    free(a);
 }
 
 static void unuse_addresses(struct tnd_names *n, struct name *name)
 {
     for (uint32_t i = 0; i < name->n_addresses; i++) {
+        struct use *u = &name->uses[i];
+        if (!u->name)
+            continue;
         struct address *a =
             (struct address *)tnd_addr_map_find(&n->addresses, 0, &name->addresses[i].addr);
-        struct use **p = a ? &a->uses : NULL;
-        if (!name->uses[i].name)
-            continue;
-        while (*p != &name->uses[i])
-            p = &(*p)->next;
-        *p = name->uses[i].next;
+        if (a->telling == u)
+            a->telling = LIST_NEXT(u, same);
+        LIST_REMOVE(u, same);
         tnd_adjacency_unwant(n->cfg.adjacencies, &a->node.ip);
-        if (--a->n_uses == 0) {
-            tnd_addr_map_remove(&n->addresses, &a->node);
-            free(a);
-        }
+        if (LIST_EMPTY(&a->uses))
+            drop_address(n, a);
     }
 }
 
@@ -161,8 +171,30 @@ void tnd_names_adjacency(struct tnd_names *n, const struct tnd_addr *dst)
 {
     struct address *a = (struct address *)tnd_addr_map_find(&n->addresses, 0, dst);
 
-    for (struct use *u = a ? a->uses : NULL; u; u = u->next)
-        mark_dirty(n, u->name);
+    if (!a)
+        return;
+    a->telling = LIST_FIRST(&a->uses); // those that come meanwhile know already
+    if (!a->in_queue)
+        TAILQ_INSERT_TAIL(&n->news, a, queued);
+    a->in_queue = true;
+    arm(n, 0);
+}
+
+// One address may be that of very many names.
+static void tell_names(struct tnd_names *n, struct tnd_turn *turn)
+{
+    struct address *a;
+
+    while ((a = TAILQ_FIRST(&n->news)) != NULL) {
+        for (unsigned i = 0; a->telling; i++) {
+            if (i % 16 == 0 && !tnd_turn_more(turn))
+                return;
+            mark_dirty(n, a->telling->name);
+            a->telling = LIST_NEXT(a->telling, same);
+        }
+        TAILQ_REMOVE(&n->news, a, queued);
+        a->in_queue = false;
+    }
 }
 
 // ---- Specs --------------------------------------------------------------------------------
@@ -217,12 +249,16 @@ static void keep_drained(const struct name *old, struct copy *new)
 static void drop_name(struct tnd_names *n, struct name *name)
 {
     struct name **slot = slot_of(n, name->text);
+    struct tnd_names_walk *w;
 
-    forget_dirty(n, name);
+    LIST_FOREACH(w, &n->walks, all)
+    if (w->next == name)
+        w->next = TAILQ_NEXT(name, all);
+    set_state(n, name, CLEAN);
     unuse_addresses(n, name);
     tnd_table_remove(n->cfg.table, &name->digest);
     *slot = name->next;
-    n->n_names--;
+    TAILQ_REMOVE(&n->all, name, all);
     free(name->records);
     free(name);
 }
@@ -300,34 +336,38 @@ static bool publish(struct tnd_names *n, struct name *name)
     return true;
 }
 
+// A step of some microseconds: the set is built, compared and published.
+static void serve(struct tnd_names *n, struct name *name)
+{
+    struct census c = look(n, name);
+
+    set_state(n, name, WAITING);
+    if (!must_wait(n, name, &c) && publish(n, name))
+        set_state(n, name, CLEAN);
+}
+
 static void on_tick(uv_timer_t *t)
 {
     struct tnd_names *n = t->data;
+    struct tnd_turn turn = tnd_turn_begin(t->loop, "names");
+    uint32_t waiting;
     bool more;
 
-    if (!n->dirty) { // in turns: a crowd that waits must not hide those behind it
-        n->dirty = n->waiting;
-        n->waiting = NULL;
-    }
-    for (uint32_t i = 0; n->dirty && i < NAMES_A_TICK; i++) {
-        struct name *name = n->dirty;
-        n->dirty = name->next_dirty;
-        struct census c = look(n, name);
-        if (!must_wait(n, name, &c) && publish(n, name)) {
-            name->dirty = false;
-            continue;
-        }
-        name->next_dirty = n->waiting;
-        n->waiting = name;
-    }
+    tell_names(n, &turn);
+    while (!TAILQ_EMPTY(&n->dirty) && tnd_turn_more(&turn))
+        serve(n, TAILQ_FIRST(&n->dirty));
+    // One that goes on waiting goes to the end: a crowd must not hide those behind it.
+    for (waiting = n->n_waiting; waiting > 0 && tnd_turn_more(&turn); waiting--)
+        serve(n, TAILQ_FIRST(&n->waiting));
     more = tnd_table_reclaim(n->cfg.table);
     tnd_dataplane_poll(n->cfg.dataplane);
-    if (n->dirty || more)
+    if (!TAILQ_EMPTY(&n->dirty) || !TAILQ_EMPTY(&n->news) || more)
         arm(n, 0);
-    else if (n->waiting || tnd_dataplane_retired(n->cfg.dataplane))
+    else if (!TAILQ_EMPTY(&n->waiting) || tnd_dataplane_retired(n->cfg.dataplane))
         arm(n, 5);
     else
         arm(n, 500); // what is retired elsewhere is not lost sight of
+    tnd_turn_end(&turn);
 }
 
 static void arm(struct tnd_names *n, uint64_t after_ms)
@@ -341,20 +381,21 @@ static void arm(struct tnd_names *n, uint64_t after_ms)
 
 uint32_t tnd_names_drain(struct tnd_names *n, const struct tnd_addr *target, bool drained)
 {
+    struct name *name;
     uint32_t names = 0;
 
-    for (uint32_t b = 0; b < BUCKETS; b++)
-        for (struct name *name = n->bucket[b]; name; name = name->next) {
-            bool holds = false;
-            for (uint32_t i = 0; i < name->n_addresses; i++)
-                if (tnd_addr_same_ip(&name->addresses[i].addr, target)) {
-                    name->addresses[i].drained = drained;
-                    holds = true;
-                }
-            if (holds)
-                mark_dirty(n, name);
-            names += holds;
-        }
+    TAILQ_FOREACH(name, &n->all, all)
+    {
+        bool holds = false;
+        for (uint32_t i = 0; i < name->n_addresses; i++)
+            if (tnd_addr_same_ip(&name->addresses[i].addr, target)) {
+                name->addresses[i].drained = drained;
+                holds = true;
+            }
+        if (holds)
+            mark_dirty(n, name);
+        names += holds;
+    }
     return names;
 }
 
@@ -400,18 +441,36 @@ static json_t *target_json(const struct name *name, const struct tnd_target_set 
                      "generation", (json_int_t)set->generation);
 }
 
-json_t *tnd_names_json(const struct tnd_names *n, tnd_names_count_cb count, void *ctx)
+void tnd_names_walk_begin(struct tnd_names *n, struct tnd_names_walk *w)
 {
-    json_t *list = json_array();
+    w->next = TAILQ_FIRST(&n->all);
+    w->target = 0;
+    w->end = n->came;
+    LIST_INSERT_HEAD(&n->walks, w, all);
+}
 
-    for (uint32_t b = 0; b < BUCKETS; b++)
-        for (const struct name *name = n->bucket[b]; name; name = name->next) {
-            const struct tnd_target_set *set =
-                tnd_table_lookup(n->cfg.table, &name->digest); // the writer's own look
-            for (uint32_t i = 0; set && i < set->n_targets; i++)
-                json_array_append_new(list, target_json(name, set, i, count, ctx));
-        }
-    return list;
+bool tnd_names_walk_next(const struct tnd_names *n, struct tnd_names_walk *w,
+                         tnd_names_count_cb count, void *ctx, json_t *list)
+{
+    const struct name *name = w->next;
+
+    if (!name || name->number >= w->end)
+        return false;
+    const struct tnd_target_set *set =
+        tnd_table_lookup(n->cfg.table, &name->digest); // the writer's own look
+    uint32_t targets = set ? set->n_targets : 0, stop = w->target + TARGETS_A_STEP;
+    for (; w->target < targets && w->target < stop; w->target++)
+        json_array_append_new(list, target_json(name, set, w->target, count, ctx));
+    if (w->target < targets)
+        return true;
+    w->next = TAILQ_NEXT(name, all);
+    w->target = 0;
+    return true;
+}
+
+void tnd_names_walk_end(struct tnd_names_walk *w)
+{
+    LIST_REMOVE(w, all);
 }
 
 void tnd_names_live(const struct tnd_names *n, const char *text, uint32_t *targets, uint32_t *live)
@@ -435,6 +494,10 @@ struct tnd_names *tnd_names_open(const struct tnd_names_config *cfg)
     if (!n)
         return NULL;
     n->cfg = *cfg;
+    TAILQ_INIT(&n->all);
+    TAILQ_INIT(&n->dirty);
+    TAILQ_INIT(&n->waiting);
+    TAILQ_INIT(&n->news);
     uv_timer_init(cfg->loop, &n->tick);
     n->tick.data = n;
     return n;
@@ -450,9 +513,8 @@ void tnd_names_close(struct tnd_names *n)
     if (!n)
         return;
     n->closing = true;
-    for (uint32_t b = 0; b < BUCKETS; b++)
-        while (n->bucket[b])
-            drop_name(n, n->bucket[b]);
+    while (!TAILQ_EMPTY(&n->all))
+        drop_name(n, TAILQ_FIRST(&n->all));
     tnd_addr_map_clear(&n->addresses);
     uv_close((uv_handle_t *)&n->tick, on_closed);
 }

@@ -9,10 +9,11 @@
 //
 // Threads:  control's loop. Lifetime: from open until close.
 // Cost:     a change touches the names that hold the address, no others; versions of one
-//           tick are one publication.
+//           tick are one publication. All of it goes in turns of the loop.
 #pragma once
 
 #include <jansson.h>
+#include <sys/queue.h>
 #include <uv.h>
 
 #include "control/adjacency.h"
@@ -46,10 +47,23 @@ void tnd_names_adjacency(struct tnd_names *n, const struct tnd_addr *dst);
 // Returns: how many names hold it.
 uint32_t tnd_names_drain(struct tnd_names *n, const struct tnd_addr *target, bool drained);
 
-// What is published now: an array for `show targets`, one object per target and name.
-// requests: looked up by the caller's counters, by tnd_target_id.
+// What is published now, for `show targets`: one object per target and name, a name at a time. A
+// walk comes by every name that was there when it began and still is, once, whatever happens
+// meanwhile. Requests are looked up by the caller's counters, by tnd_target_id.
 typedef uint64_t (*tnd_names_count_cb)(void *ctx, uint64_t target_id);
-json_t *tnd_names_json(const struct tnd_names *n, tnd_names_count_cb count, void *ctx);
+
+struct tnd_names_walk {
+    struct name *next;
+    uint32_t target; // of it
+    uint64_t end;
+    LIST_ENTRY(tnd_names_walk) all;
+};
+
+void tnd_names_walk_begin(struct tnd_names *n, struct tnd_names_walk *w);
+// Append the next targets of a name to `list`. Returns: false when there was none.
+bool tnd_names_walk_next(const struct tnd_names *n, struct tnd_names_walk *w,
+                         tnd_names_count_cb count, void *ctx, json_t *list);
+void tnd_names_walk_end(struct tnd_names_walk *w); // before tnd_names_close
 
 // Targets of one name: all, and live ones.
 void tnd_names_live(const struct tnd_names *n, const char *name, uint32_t *targets, uint32_t *live);

@@ -7,6 +7,8 @@
 #include "control/turn.h"
 #include "proxy/next_hop.h"
 
+#define STEPS_A_PASS 8 // up to 64 names are located, or a question is asked
+
 struct tnd_resolver {
     struct tnd_resolver_options o;
     struct tnd_follow *follow;
@@ -90,7 +92,7 @@ static void turn(struct tnd_resolver *r)
     bool more = true;
 
     r->turning = true;
-    while (more && tnd_turn_more(&t))
+    while (more && tnd_turn_take(&t, STEPS_A_PASS))
         more = tell_one(r) | ask_one(r);
     r->turning = false;
     schedule(r, more);

@@ -1,4 +1,6 @@
 // What the control socket answers: `show`, as JSON with the words of the documentation.
+#include <stdlib.h>
+
 #ifdef TND_JEMALLOC
 #include <jemalloc/jemalloc.h>
 #endif
@@ -23,6 +25,59 @@ static void add_up(const struct tnd_control *c, struct totals *t)
         for (int d = 0; d < TND_DROP_COUNT; d++)
             t->drop[d] += s.engine.drop[d];
     }
+}
+
+// ---- Topics of many -----------------------------------------------------------------------
+
+// A list in an answer's text: what stands before it, and its entries. The last has none.
+struct section {
+    const char *before;
+    uint32_t (*count)(const struct tnd_control *c); // may change from turn to turn
+    json_t *(*entry)(const struct tnd_control *c, uint32_t i);
+};
+
+struct listing {
+    const struct tnd_control *control;
+    const struct section *section;
+    uint32_t at;
+    bool begun;
+};
+
+#define STEPS_AN_ENTRY 4 // of some microseconds each: JSON is slow
+
+static bool next_entries(void *ctx, struct tnd_turn *turn, struct tnd_ctl_part *part)
+{
+    struct listing *l = ctx;
+
+    while (tnd_turn_take(turn, STEPS_AN_ENTRY)) {
+        if (!l->begun)
+            tnd_ctl_part_text(part, l->section->before, strlen(l->section->before));
+        l->begun = true;
+        if (!l->section->entry)
+            return false;
+        if (l->at < l->section->count(l->control)) {
+            if (l->at > 0)
+                tnd_ctl_part_text(part, ",", 1);
+            tnd_ctl_part_json(part, l->section->entry(l->control, l->at++));
+            continue;
+        }
+        l->section++;
+        l->at = 0;
+        l->begun = false;
+    }
+    return true;
+}
+
+static json_t *show_listing(const struct tnd_control *c, const struct section *sections,
+                            struct tnd_ctl_stream *stream)
+{
+    struct listing *l = calloc(1, sizeof *l);
+
+    if (!l)
+        return json_pack("{s:s}", "error", "out of memory");
+    *l = (struct listing){.control = c, .section = sections};
+    *stream = (struct tnd_ctl_stream){next_entries, free, l};
+    return NULL;
 }
 
 // ---- Topics -----------------------------------------------------------------------------
@@ -50,79 +105,161 @@ static json_t *trunk_json(const struct tnd_control *c, uint32_t i)
                      "answered", (json_int_t)n.answered, "dropped", (json_int_t)n.dropped);
 }
 
-// Addresses that two trunks claim, and who keeps each.
-static json_t *conflicts_json(const struct tnd_control *c)
+// An address that two trunks claim, and who keeps it.
+static json_t *conflict_json(const struct tnd_control *c, uint32_t i)
 {
-    json_t *list = json_array();
+    const struct tnd_conflict *k = &c->conflicts.list[i];
     char ip[TND_ADDR_TEXT_MAX];
 
-    for (uint32_t i = 0; i < c->conflicts.n; i++) {
-        const struct tnd_conflict *k = &c->conflicts.list[i];
-        tnd_addr_bare_text(&k->ip, ip);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "address", ip, "kept_by",
-                                              c->config->trunks[k->keeper].name.p,
-                                              "also_claimed_by", c->config->trunks[k->loser].name.p,
-                                              "because", tnd_conflict_reason(k)));
-    }
-    return list;
+    tnd_addr_bare_text(&k->ip, ip);
+    return json_pack("{s:s, s:s, s:s, s:s}", "address", ip, "kept_by",
+                     c->config->trunks[k->keeper].name.p, "also_claimed_by",
+                     c->config->trunks[k->loser].name.p, "because", tnd_conflict_reason(k));
 }
 
-static json_t *show_trunks(struct tnd_control *c)
+static uint32_t n_trunks(const struct tnd_control *c)
 {
-    json_t *list = json_array();
-
-    for (uint32_t i = 0; i < c->config->n_trunks; i++)
-        json_array_append_new(list, trunk_json(c, i));
-    return json_pack("{s:o, s:o, s:I}", "trunks", list, "shared_sources", conflicts_json(c),
-                     "shared_sources_left_out", (json_int_t)c->conflicts.left_out);
+    return c->config->n_trunks;
 }
 
-struct target_counts {
-    struct tnd_target_counter list[TND_TARGETS_CNT];
-    uint32_t n;
+static uint32_t n_conflicts(const struct tnd_control *c)
+{
+    return c->conflicts.n;
+}
+
+static uint32_t one(const struct tnd_control *c)
+{
+    (void)c;
+    return 1;
+}
+
+static json_t *left_out_json(const struct tnd_control *c, uint32_t i)
+{
+    (void)i;
+    return json_integer((json_int_t)c->conflicts.left_out);
+}
+
+static const struct section trunks_sections[] = {
+    {"{\"trunks\":[", n_trunks, trunk_json},
+    {"],\"shared_sources\":[", n_conflicts, conflict_json},
+    {"],\"shared_sources_left_out\":", one, left_out_json},
+    {"}", NULL, NULL},
 };
+
+// `show targets` may name thousands: it goes out in parts, names first, then numeric trunks.
+struct targets {
+    struct tnd_control *control;
+    struct tnd_names_walk walk;
+    uint32_t trunk; // the next that may have an address for a uri
+    bool begun, named, any;
+    uint32_t n_counters;
+    struct tnd_target_counter counters[TND_TARGETS_CNT]; // by id
+};
+
+static int compare_counters(const void *a, const void *b)
+{
+    const struct tnd_target_counter *x = a, *y = b;
+
+    return x->id < y->id ? -1 : x->id > y->id;
+}
 
 static uint64_t requests_of(void *ctx, uint64_t id)
 {
-    const struct target_counts *t = ctx;
+    const struct targets *t = ctx;
+    const struct tnd_target_counter key = {.id = id};
+    const struct tnd_target_counter *found =
+        bsearch(&key, t->counters, t->n_counters, sizeof key, compare_counters);
 
-    for (uint32_t i = 0; i < t->n; i++)
-        if (t->list[i].id == id)
-            return t->list[i].requests;
-    return 0;
+    return found ? found->requests : 0;
 }
 
 // A trunk whose uri is an address has one target that is in no table.
-static void append_numeric(struct tnd_control *c, json_t *list, struct target_counts *counts)
+static void append_numeric(struct targets *t, uint32_t i, json_t *list)
 {
-    for (uint32_t i = 0; i < c->config->n_trunks; i++) {
-        const struct tnd_config_trunk *t = &c->config->trunks[i];
-        struct tnd_next_hop hop;
-        char ip[TND_ADDR_TEXT_MAX];
-        if (!tnd_next_hop_of_uri(t->uri.text.p, &t->uri.uri, t->name, &hop) || !hop.numeric.family)
-            continue;
-        tnd_addr_bare_text(&hop.numeric, ip);
-        bool up = tnd_adjacency_state(c->adjacencies, &hop.numeric) == TND_ADJACENCY_USABLE;
-        json_array_append_new(
-            list,
-            json_pack("{s:s%, s:s%, s:i, s:s, s:s, s:i, s:s, s:i, s:i, s:f, s:i, s:s, s:I}",
-                      "trunk", t->name.p, t->name.len, "name", t->uri.text.p, t->uri.text.len,
-                      "tier", 0, "transport",
-                      tnd_transport_name((enum tnd_transport)hop.numeric.transport), "address", ip,
-                      "port", (int)hop.numeric.port, "host", ip, "priority", 0, "weight", 1,
-                      "share", 1.0, "ttl", 0, "state", up ? "up" : "down", "requests",
-                      (json_int_t)requests_of(counts, tnd_target_id(&hop.numeric))));
-    }
+    struct tnd_control *c = t->control;
+    const struct tnd_config_trunk *k = &c->config->trunks[i];
+    struct tnd_next_hop hop;
+    char ip[TND_ADDR_TEXT_MAX];
+
+    if (!tnd_next_hop_of_uri(k->uri.text.p, &k->uri.uri, k->name, &hop) || !hop.numeric.family)
+        return;
+    tnd_addr_bare_text(&hop.numeric, ip);
+    bool up = tnd_adjacency_state(c->adjacencies, &hop.numeric) == TND_ADJACENCY_USABLE;
+    json_array_append_new(
+        list,
+        json_pack("{s:s%, s:s%, s:i, s:s, s:s, s:i, s:s, s:i, s:i, s:f, s:i, s:s, s:I}", "trunk",
+                  k->name.p, k->name.len, "name", k->uri.text.p, k->uri.text.len, "tier", 0,
+                  "transport", tnd_transport_name((enum tnd_transport)hop.numeric.transport),
+                  "address", ip, "port", (int)hop.numeric.port, "host", ip, "priority", 0, "weight",
+                  1, "share", 1.0, "ttl", 0, "state", up ? "up" : "down", "requests",
+                  (json_int_t)requests_of(t, tnd_target_id(&hop.numeric))));
 }
 
-static json_t *show_targets(struct tnd_control *c)
+static void put_list(struct targets *t, struct tnd_ctl_part *part, json_t *list)
 {
-    struct target_counts counts;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (t->any)
+            tnd_ctl_part_text(part, ",", 1);
+        t->any = true;
+        tnd_ctl_part_json(part, json_incref(json_array_get(list, i)));
+    }
+    json_decref(list);
+}
 
-    counts.n = tnd_dataplane_targets(c->dataplane, counts.list, TND_TARGETS_CNT);
-    json_t *list = tnd_names_json(c->names, requests_of, &counts);
-    append_numeric(c, list, &counts);
-    return json_pack("{s:o}", "targets", list);
+// Returns: false when there is no further target.
+static bool next_target(struct targets *t, json_t *list)
+{
+    if (!t->named && tnd_names_walk_next(t->control->names, &t->walk, requests_of, t, list))
+        return true;
+    t->named = true;
+    if (t->trunk == t->control->config->n_trunks)
+        return false;
+    append_numeric(t, t->trunk++, list);
+    return true;
+}
+
+#define STEPS_A_NAME 8
+
+static bool next_targets(void *ctx, struct tnd_turn *turn, struct tnd_ctl_part *part)
+{
+    static const char begin[] = "{\"targets\":[", end[] = "]}";
+    struct targets *t = ctx;
+
+    if (!t->begun)
+        tnd_ctl_part_text(part, begin, sizeof begin - 1);
+    t->begun = true;
+    while (tnd_turn_take(turn, STEPS_A_NAME)) {
+        json_t *list = json_array();
+        bool more = next_target(t, list);
+        put_list(t, part, list);
+        if (more)
+            continue;
+        tnd_ctl_part_text(part, end, sizeof end - 1);
+        return false;
+    }
+    return true;
+}
+
+static void end_targets(void *ctx)
+{
+    struct targets *t = ctx;
+
+    tnd_names_walk_end(&t->walk);
+    free(t);
+}
+
+static json_t *show_targets(struct tnd_control *c, struct tnd_ctl_stream *stream)
+{
+    struct targets *t = calloc(1, sizeof *t);
+
+    if (!t)
+        return json_pack("{s:s}", "error", "out of memory");
+    t->control = c;
+    t->n_counters = tnd_dataplane_targets(c->dataplane, t->counters, TND_TARGETS_CNT);
+    qsort(t->counters, t->n_counters, sizeof *t->counters, compare_counters);
+    tnd_names_walk_begin(c->names, &t->walk);
+    *stream = (struct tnd_ctl_stream){next_targets, end_targets, t};
+    return NULL;
 }
 
 static json_t *stages_json(const struct tnd_control *c, const struct tnd_worker_stats *s)
@@ -172,11 +309,11 @@ static json_t *control_json(const struct tnd_control *c)
 
     for (uint32_t i = 0; i < c->meter.n; i++) {
         const struct tnd_meter_kind *k = &c->meter.kinds[i];
-        json_array_append_new(list,
-                              json_pack("{s:s, s:I, s:f, s:I, s:I}", "callback", k->name, "turns",
-                                        (json_int_t)k->turns, "longest_ms", ms_of(k->longest_ns),
-                                        "longest_steps", (json_int_t)k->longest_steps, "over",
-                                        (json_int_t)k->over));
+        json_array_append_new(
+            list, json_pack("{s:s, s:I, s:f, s:f, s:I, s:I}", "callback", k->name, "turns",
+                            (json_int_t)k->turns, "longest_ms", ms_of(k->longest_ns),
+                            "longest_cpu_ms", ms_of(k->longest_cpu_ns), "longest_steps",
+                            (json_int_t)k->longest_steps, "over", (json_int_t)k->over));
     }
     return json_pack("{s:f, s:s, s:o}", "longest_ms", longest ? ms_of(longest->longest_ns) : 0.0,
                      "longest_callback", longest ? longest->name : "", "callbacks", list);
@@ -255,79 +392,134 @@ static json_t *text_json(struct tnd_str s)
     return json_stringn(s.p ? s.p : "", s.len);
 }
 
-static json_t *listeners_json(const struct tnd_config *k)
+static json_t *listener_json(const struct tnd_control *c, uint32_t i)
 {
-    json_t *list = json_array();
+    const struct tnd_config_listener *l = &c->config->listeners[i];
     char address[TND_ADDR_TEXT_MAX], advertise[TND_ADDR_TEXT_MAX];
 
-    for (uint32_t i = 0; i < k->n_listeners; i++) {
-        tnd_addr_text(&k->listeners[i].address, address);
-        tnd_addr_text(&k->listeners[i].advertise, advertise);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:i}", "address", address, "advertise",
-                                              advertise, "dscp", (int)k->listeners[i].dscp));
-    }
-    return list;
+    tnd_addr_text(&l->address, address);
+    tnd_addr_text(&l->advertise, advertise);
+    return json_pack("{s:s, s:s, s:i}", "address", address, "advertise", advertise, "dscp",
+                     (int)l->dscp);
 }
 
-static json_t *routes_json(const struct tnd_config *k)
+static json_t *route_json(const struct tnd_control *c, uint32_t i)
 {
-    json_t *list = json_array();
+    const struct tnd_config_route *r = &c->config->routes[i];
+    json_t *o = json_pack("{s:i}", "line", (int)r->pos.line);
 
-    for (uint32_t i = 0; i < k->n_routes; i++) {
-        const struct tnd_config_route *r = &k->routes[i];
-        json_t *o = json_pack("{s:i}", "line", (int)r->pos.line);
-        if (r->from_name.len)
-            json_object_set_new(o, "from", text_json(r->from_name));
-        if (r->user.len)
-            json_object_set_new(o, "user", text_json(r->user));
-        if (r->domain.len)
-            json_object_set_new(o, "domain", text_json(r->domain));
-        if (r->method.text.len)
-            json_object_set_new(o, "method", text_json(r->method.text));
-        if (r->to == TND_ROUTE_REPLY)
-            json_object_set_new(o, "reply", json_integer((json_int_t)r->reply));
-        else
-            json_object_set_new(o, "to", text_json(r->to_name));
-        json_array_append_new(list, o);
-    }
-    return list;
+    if (r->from_name.len)
+        json_object_set_new(o, "from", text_json(r->from_name));
+    if (r->user.len)
+        json_object_set_new(o, "user", text_json(r->user));
+    if (r->domain.len)
+        json_object_set_new(o, "domain", text_json(r->domain));
+    if (r->method.text.len)
+        json_object_set_new(o, "method", text_json(r->method.text));
+    if (r->to == TND_ROUTE_REPLY)
+        json_object_set_new(o, "reply", json_integer((json_int_t)r->reply));
+    else
+        json_object_set_new(o, "to", text_json(r->to_name));
+    return o;
 }
 
-static json_t *interface_json(const struct tnd_control *c, uint16_t i)
+static json_t *interface_json(const struct tnd_control *c, uint32_t i)
 {
     const struct tnd_config_interface *in = &c->config->interfaces[i];
     uint32_t frames, wanted;
 
-    tnd_dataplane_rings(c->dataplane, i, &frames, &wanted);
+    tnd_dataplane_rings(c->dataplane, (uint16_t)i, &frames, &wanted);
     return json_pack("{s:o, s:o, s:i, s:i}", "name", text_json(in->name),
                      in->vdev.len ? "vdev" : "device",
                      text_json(in->vdev.len ? in->vdev : in->device), "rings", (int)in->rings,
                      "ring-frames", (int)frames);
 }
 
-static json_t *show_config(struct tnd_control *c)
+static json_t *configured_trunk_json(const struct tnd_control *c, uint32_t i)
 {
-    const struct tnd_config *k = c->config;
-    json_t *interfaces = json_array(), *trunks = json_array();
+    const struct tnd_config_trunk *t = &c->config->trunks[i];
 
-    for (uint32_t i = 0; i < k->n_interfaces; i++)
-        json_array_append_new(interfaces, interface_json(c, (uint16_t)i));
-    for (uint32_t i = 0; i < k->n_trunks; i++)
-        json_array_append_new(trunks, json_pack("{s:o, s:o, s:i, s:i}", "name",
-                                                text_json(k->trunks[i].name), "uri",
-                                                text_json(k->trunks[i].uri.text), "exhausted",
-                                                (int)k->trunks[i].exhausted, "source-linger-ms",
-                                                (int)k->trunks[i].source_linger_ms));
-    return json_pack(
-        "{s:{s:o, s:o, s:o, s:o, s:o, s:i, s:b, s:o, s:{s:i, s:i, s:i, s:i}, s:{s:i, s:i}, s:i}}",
-        "config", "file", text_json(k->path), "interfaces", interfaces, "listen", listeners_json(k),
-        "trunks", trunks, "routes", routes_json(k), "workers",
-        (int)tnd_dataplane_workers(c->dataplane), "busy-poll", (int)k->busy_poll, "key-file",
-        text_json(k->key_file), "limits", "transactions", (int)k->limits.transactions, "ringing-ms",
-        (int)k->limits.ringing_ms, "parked", (int)k->limits.parked, "park-for-ms",
-        (int)k->limits.park_for_ms, "dns", "timeout-ms", (int)k->dns.timeout_ms, "tries",
-        (int)k->dns.tries, "policy-generation", (int)c->policy_generation);
+    return json_pack("{s:o, s:o, s:i, s:i}", "name", text_json(t->name), "uri",
+                     text_json(t->uri.text), "exhausted", (int)t->exhausted, "source-linger-ms",
+                     (int)t->source_linger_ms);
 }
+
+static json_t *file_json(const struct tnd_control *c, uint32_t i)
+{
+    (void)i;
+    return text_json(c->config->path);
+}
+
+static json_t *workers_count_json(const struct tnd_control *c, uint32_t i)
+{
+    (void)i;
+    return json_integer(tnd_dataplane_workers(c->dataplane));
+}
+
+static json_t *busy_poll_json(const struct tnd_control *c, uint32_t i)
+{
+    (void)i;
+    return json_boolean(c->config->busy_poll);
+}
+
+static json_t *key_file_json(const struct tnd_control *c, uint32_t i)
+{
+    (void)i;
+    return text_json(c->config->key_file);
+}
+
+static json_t *limits_json(const struct tnd_control *c, uint32_t i)
+{
+    const struct tnd_config_limits *l = &c->config->limits;
+
+    (void)i;
+    return json_pack("{s:i, s:i, s:i, s:i}", "transactions", (int)l->transactions, "ringing-ms",
+                     (int)l->ringing_ms, "parked", (int)l->parked, "park-for-ms",
+                     (int)l->park_for_ms);
+}
+
+static json_t *dns_json(const struct tnd_control *c, uint32_t i)
+{
+    (void)i;
+    return json_pack("{s:i, s:i}", "timeout-ms", (int)c->config->dns.timeout_ms, "tries",
+                     (int)c->config->dns.tries);
+}
+
+static json_t *generation_json(const struct tnd_control *c, uint32_t i)
+{
+    (void)i;
+    return json_integer((json_int_t)c->policy_generation);
+}
+
+static uint32_t n_interfaces(const struct tnd_control *c)
+{
+    return c->config->n_interfaces;
+}
+
+static uint32_t n_listeners(const struct tnd_control *c)
+{
+    return c->config->n_listeners;
+}
+
+static uint32_t n_routes(const struct tnd_control *c)
+{
+    return c->config->n_routes;
+}
+
+static const struct section config_sections[] = {
+    {"{\"config\":{\"file\":", one, file_json},
+    {",\"interfaces\":[", n_interfaces, interface_json},
+    {"],\"listen\":[", n_listeners, listener_json},
+    {"],\"trunks\":[", n_trunks, configured_trunk_json},
+    {"],\"routes\":[", n_routes, route_json},
+    {"],\"workers\":", one, workers_count_json},
+    {",\"busy-poll\":", one, busy_poll_json},
+    {",\"key-file\":", one, key_file_json},
+    {",\"limits\":", one, limits_json},
+    {",\"dns\":", one, dns_json},
+    {",\"policy-generation\":", one, generation_json},
+    {"}}", NULL, NULL},
+};
 
 // One line of totals for the live view.
 static json_t *show_summary(struct tnd_control *c)
@@ -351,12 +543,13 @@ static const struct {
     const char *topic;
     json_t *(*show)(struct tnd_control *c);
 } topics[] = {
-    {"trunks", show_trunks},   {"targets", show_targets}, {"workers", show_workers},
-    {"drops", show_drops},     {"memory", show_memory},   {"config", show_config},
+    {"workers", show_workers},
+    {"drops", show_drops},
+    {"memory", show_memory},
     {"summary", show_summary},
 };
 
-json_t *tnd_control_answer(void *control, const json_t *request)
+json_t *tnd_control_answer(void *control, const json_t *request, struct tnd_ctl_stream *stream)
 {
     struct tnd_control *c = control;
     const char *command = json_string_value(json_object_get(request, "command"));
@@ -368,6 +561,12 @@ json_t *tnd_control_answer(void *control, const json_t *request)
     }
     if (!command || strcmp(command, "show") != 0 || !topic)
         return json_pack("{s:s}", "error", "no such command; there are 'show' and 'stop'");
+    if (strcmp(topic, "targets") == 0)
+        return show_targets(c, stream);
+    if (strcmp(topic, "trunks") == 0)
+        return show_listing(c, trunks_sections, stream);
+    if (strcmp(topic, "config") == 0)
+        return show_listing(c, config_sections, stream);
     for (size_t i = 0; i < sizeof topics / sizeof *topics; i++)
         if (strcmp(topic, topics[i].topic) == 0)
             return topics[i].show(c);

@@ -1,10 +1,22 @@
 #include "control/turn.h"
 
 #include <string.h>
+#include <time.h>
+
+static uint64_t cpu_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
 
 struct tnd_turn tnd_turn_begin(const uv_loop_t *loop, const char *name)
 {
-    return (struct tnd_turn){.meter = loop->data, .name = name, .began_ns = uv_hrtime()};
+    return (struct tnd_turn){.meter = loop->data,
+                             .name = name,
+                             .began_ns = uv_hrtime(),
+                             .began_cpu_ns = loop->data ? cpu_ns() : 0};
 }
 
 static struct tnd_meter_kind *kind_of(struct tnd_meter *m, const char *name)
@@ -21,10 +33,13 @@ static struct tnd_meter_kind *kind_of(struct tnd_meter *m, const char *name)
 void tnd_turn_end(struct tnd_turn *t)
 {
     struct tnd_meter_kind *k = t->meter ? kind_of(t->meter, t->name) : NULL;
-    uint64_t took_ns = uv_hrtime() - t->began_ns;
+    uint64_t took_ns = uv_hrtime() - t->began_ns, took_cpu_ns;
 
     if (!k)
         return;
+    took_cpu_ns = cpu_ns() - t->began_cpu_ns;
+    if (took_cpu_ns > k->longest_cpu_ns)
+        k->longest_cpu_ns = took_cpu_ns;
     k->turns++;
     k->over += took_ns > TND_TURN_MAX_NS;
     if (took_ns > k->longest_ns)
