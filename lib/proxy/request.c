@@ -12,11 +12,13 @@
 _Static_assert(2 * CHANGES_MAX + 1 <= TND_EDIT_PIECES, "every list of changes can be applied");
 
 struct change {
-    uint16_t from, to;  // octets of the original that go
-    uint16_t text, len; // what comes in their place
+    uint16_t from, to; // octets of the original that go
+    uint16_t len;
+    const char *text; // what comes in their place
 };
 
-// Texts lie one after the other in the arena of the edit list that will send them.
+// Texts that are written here lie one after the other in the arena of the edit list that will
+// send them.
 struct changes {
     struct change item[CHANGES_MAX];
     uint32_t n;
@@ -30,7 +32,8 @@ static void open_change(struct changes *c, uint32_t from, uint32_t to)
         c->overflow = true;
         c->n--;
     }
-    c->item[c->n++] = (struct change){(uint16_t)from, (uint16_t)to, c->edit->arena_used, 0};
+    c->item[c->n++] = (struct change){
+        .from = (uint16_t)from, .to = (uint16_t)to, .text = c->edit->arena + c->edit->arena_used};
 }
 
 // Texts put since the last open_change belong to it.
@@ -38,7 +41,15 @@ static void close_change(struct changes *c)
 {
     struct change *last = &c->item[c->n - 1];
 
-    last->len = (uint16_t)(c->edit->arena_used - last->text);
+    last->len = (uint16_t)(c->edit->arena + c->edit->arena_used - last->text);
+}
+
+// A text that outlives the list.
+static void insert(struct changes *c, uint32_t at, struct tnd_str text)
+{
+    open_change(c, at, at);
+    c->item[c->n - 1].text = text.p;
+    c->item[c->n - 1].len = (uint16_t)text.len;
 }
 
 // Neighbours go as one: however many Route lines of ours there are, they are one change.
@@ -93,11 +104,6 @@ static void put_u32(struct changes *c, uint32_t v)
     for (unsigned i = n; i-- > 0; v /= 10)
         to[i] = (char)('0' + v % 10);
     text_used(c, n);
-}
-
-static void put_span(struct changes *c, const struct tnd_sip_msg *m, struct tnd_span s)
-{
-    put_text(c, m->data + s.off, s.len);
 }
 
 // ---- Via ------------------------------------------------------------------------------
@@ -222,11 +228,9 @@ static void append_route(const struct tnd_sip_msg *m, struct tnd_span uri, struc
 {
     uint32_t at = routes_end(m);
 
-    open_change(c, at, at);
-    PUT(c, "Route: <");
-    put_span(c, m, uri);
-    PUT(c, ">\r\n");
-    close_change(c);
+    insert(c, at, TND_STR("Route: <"));
+    insert(c, at, tnd_text(m, uri));
+    insert(c, at, TND_STR(">\r\n"));
 }
 
 // What RFC 3261 16.4 and 16.6 step 6 make of the route set.
@@ -285,8 +289,7 @@ static void put_kept_params(const struct tnd_sip_msg *m, struct tnd_edit *edit)
         struct tnd_str param = {rest.p, semi ? (size_t)(semi - rest.p) : rest.len};
         size_t used = param.len + (semi ? 1 : 0);
         if (param.len && !locates(param)) {
-            tnd_edit_put(edit, TND_STR(";"));
-            tnd_edit_put(edit, param);
+            tnd_edit_ref(edit, (struct tnd_str){param.p - 1, param.len + 1}); // from its ';'
         }
         rest.p += used;
         rest.len -= used;
@@ -393,7 +396,7 @@ static void apply(const struct changes *c)
     for (uint32_t i = 0; i < c->n; i++) {
         const struct change *x = &c->item[i];
         tnd_edit_keep_to(edit, x->from);
-        tnd_edit_ref(edit, (struct tnd_str){edit->arena + x->text, x->len});
+        tnd_edit_ref(edit, (struct tnd_str){x->text, x->len});
         tnd_edit_skip_to(edit, x->to);
     }
     tnd_edit_end(edit);

@@ -275,6 +275,47 @@ static void scattered_headers(void **state)
     assert_int_equal(header_count(&r2.out[0], "Retry-After"), 0);
 }
 
+// A Request-URI of any length gets through whatever it is made into.
+static void long_request_uris(void **state)
+{
+    static char fill[5001];
+    const char *token;
+
+    (void)state;
+    memset(fill, 'u', sizeof fill - 1);
+    const char *const uris[][2] = {
+        {text_of("sip:+49%s@edge.example", fill), text_of("sip:+49%s@sip.carrier.example", fill)},
+        {text_of("sips:+49:%s@edge.example;q", fill),
+         text_of("sip:+49:%s@sip.carrier.example;q", fill)},
+        {text_of("sip:+49@edge.example;a=%s;lr;b=%s", fill, fill),
+         text_of("sip:+49@sip.carrier.example;a=%s;b=%s", fill, fill)},
+        {text_of("tel:+49;a=%s", fill), text_of("tel:+49;a=%s", fill)},
+    };
+    for (size_t i = 0; i < sizeof uris / sizeof *uris; i++) {
+        run(h, PBX_SRC, LAN4, make_request(&(struct request){.uri = uris[i][0], .via = new_via()}),
+            &r);
+        assert_forward(r);
+        assert_string_equal(start_line(&r.out[0]), text_of("INVITE %s SIP/2.0", uris[i][1]));
+    }
+    // Moved between Request-URI and Route by strict routers on both sides.
+    run(h, ACCESS_SRC, WAN4, make_request(&(struct request){.via = new_via(), .call_id = "long"}),
+        &r);
+    token = uri_in(header(&r.out[0], "Record-Route", 0));
+    run(h, ACCESS_SRC, WAN4,
+        make_request(&(struct request){
+            .method = "BYE",
+            .uri = token,
+            .call_id = "long",
+            .to = "<sip:x@y.example>;tag=c",
+            .via = new_via(),
+            .more =
+                text_of("Route: <sip:203.0.113.8;x=%s>, <sip:%s@203.0.113.9>\r\n", fill, fill)}),
+        &r);
+    assert_forward(r);
+    assert_string_equal(start_line(&r.out[0]), text_of("BYE sip:203.0.113.8;x=%s SIP/2.0", fill));
+    assert_string_equal(header(&r.out[0], "Route", 0), text_of("<sip:%s@203.0.113.9>", fill));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +328,7 @@ int main(void)
         CASE(content_length_lies),
         CASE(sixteen_kilobytes_and_one),
         CASE(scattered_headers),
+        CASE(long_request_uris),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
