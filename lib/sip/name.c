@@ -1,6 +1,6 @@
-// Header and method names. A header's first eight letters choose one slot of a small table,
-// whose name is then compared eight letters at a time; a method's length leaves a few.
-#include "sip/lex.h"
+// The tables of names. The first eight letters choose one slot, whose name is then compared eight
+// letters at a time.
+#include "sip/name.h"
 
 #define LEN(s)       (sizeof(s) - 1)
 #define LETTER(s, i) ((uint64_t)(uint8_t)(s)[(i) < LEN(s) ? (i) : LEN(s)])
@@ -14,7 +14,7 @@
         .tail = LEN(s) >= 8 ? WORD(s, LEN(s) - 8) : 0, .len = LEN(s), .id = number \
     }
 
-// The slots follow from tnd__name_slot; an entry elsewhere is never found.
+// Each in the slot that tnd__hdr_lookup finds it in; an entry elsewhere is never found.
 const struct tnd__name tnd__names[32] = {
     [16] = NAME("via", TND_HDR_VIA),
     [23] = NAME("from", TND_HDR_FROM),
@@ -60,45 +60,18 @@ const char *tnd_method_name(enum tnd_method m)
     return (unsigned)m < TND_METHOD_COUNT ? method_names[m] : method_names[TND_METHOD_OTHER];
 }
 
-#define METHOD(p, lit, id) (memcmp(p, lit, sizeof(lit) - 1) == 0 ? (id) : TND_METHOD_OTHER)
-
-static enum tnd_method six(const char *p)
-{
-    switch (p[0]) {
-    case 'I':
-        return METHOD(p, "INVITE", TND_METHOD_INVITE);
-    case 'C':
-        return METHOD(p, "CANCEL", TND_METHOD_CANCEL);
-    case 'U':
-        return METHOD(p, "UPDATE", TND_METHOD_UPDATE);
-    case 'N':
-        return METHOD(p, "NOTIFY", TND_METHOD_NOTIFY);
-    default:
-        return TND_METHOD_OTHER;
+// Each in the slot that tnd__method_lookup finds it in.
+#define METHOD(s, number)                               \
+    {                                                   \
+        .head = WORD(s, 0), .len = LEN(s), .id = number \
     }
-}
 
-enum tnd_method tnd__method_lookup(const char *p, unsigned len)
-{
-    switch (len) {
-    case 3:
-        return p[0] == 'A' ? METHOD(p, "ACK", TND_METHOD_ACK) : METHOD(p, "BYE", TND_METHOD_BYE);
-    case 4:
-        return METHOD(p, "INFO", TND_METHOD_INFO);
-    case 5:
-        return p[0] == 'P' ? METHOD(p, "PRACK", TND_METHOD_PRACK)
-                           : METHOD(p, "REFER", TND_METHOD_REFER);
-    case 6:
-        return six(p);
-    case 7:
-        return p[0] == 'O'   ? METHOD(p, "OPTIONS", TND_METHOD_OPTIONS)
-               : p[0] == 'M' ? METHOD(p, "MESSAGE", TND_METHOD_MESSAGE)
-                             : METHOD(p, "PUBLISH", TND_METHOD_PUBLISH);
-    case 8:
-        return METHOD(p, "REGISTER", TND_METHOD_REGISTER);
-    case 9:
-        return METHOD(p, "SUBSCRIBE", TND_METHOD_SUBSCRIBE);
-    default:
-        return TND_METHOD_OTHER;
-    }
-}
+const struct tnd__method tnd__methods[16] = {
+    [0] = METHOD("INVITE", TND_METHOD_INVITE),   [2] = METHOD("REGISTER", TND_METHOD_REGISTER),
+    [3] = METHOD("ACK", TND_METHOD_ACK),         [4] = METHOD("MESSAGE", TND_METHOD_MESSAGE),
+    [5] = METHOD("OPTIONS", TND_METHOD_OPTIONS), [6] = METHOD("NOTIFY", TND_METHOD_NOTIFY),
+    [7] = METHOD("REFER", TND_METHOD_REFER),     [9] = METHOD("PUBLISH", TND_METHOD_PUBLISH),
+    [10] = METHOD("INFO", TND_METHOD_INFO),      [11] = METHOD("SUBSCRIBE", TND_METHOD_SUBSCRIBE),
+    [12] = METHOD("PRACK", TND_METHOD_PRACK),    [13] = METHOD("BYE", TND_METHOD_BYE),
+    [14] = METHOD("CANCEL", TND_METHOD_CANCEL),  [15] = METHOD("UPDATE", TND_METHOD_UPDATE),
+};

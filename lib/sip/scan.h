@@ -5,7 +5,9 @@
 // list of line ends, and per kind of run a map with one bit an octet, set where the run stops.
 // "The token from here" is then a shift and a count of zeros, whatever the instruction set,
 // and no octet outside the data is touched for it. Kernels make the maps 64 octets at a time;
-// scan_blocks.h is the logic they share, each file scan_*.c the part that is one ISA's own.
+// scan_blocks.h is the logic they share, each file scan_*.c the part that is one ISA's own. Each
+// also compiles the parser itself (message.h): its inner loops are shifts and bit counts that the
+// newer instruction sets do in one step.
 // The scalar kernel is the reference: every other one must answer the same, bit by bit.
 //
 // Threads:  kernels are pure. tnd_scan_active is set before any worker starts, then only read.
@@ -17,6 +19,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "sip/msg.h"
 #include "util/isa.h"
 
 // Physical lines of a header section: its fields, their folds, the start line and the empty line.
@@ -51,6 +54,8 @@ struct tnd_scan {
 
 struct tnd_scan_kernel {
     const char *name;
+    // As tnd_sip_parse: the whole parser, compiled for the kernel's instruction set.
+    enum tnd_sip_error (*parse)(const char *data, size_t len, struct tnd_sip_msg *out);
     // List the lines from data[0] up to and with the first empty line (LF or CRLF alone),
     // or to the end of the data, whose unterminated rest is a line too, or until the list
     // is full. The maps are written as far as that, to the end of a block of 64.
@@ -71,8 +76,7 @@ extern const struct tnd_scan_kernel *tnd_scan_active;
 const struct tnd_scan_kernel *tnd_scan_kernel(unsigned i);
 
 // Find where the run of kind `run` that starts at `at` stops, at the latest where the maps end.
-static inline unsigned tnd_scan_find(const struct tnd_scan_maps *maps, enum tnd_run run,
-                                     unsigned at)
+static inline size_t tnd_scan_find(const struct tnd_scan_maps *maps, enum tnd_run run, size_t at)
 {
     const char *map = (const char *)maps->stop[run];
 
@@ -83,7 +87,7 @@ static inline unsigned tnd_scan_find(const struct tnd_scan_maps *maps, enum tnd_
         memcpy(&w, map + at / 8, sizeof w); // little endian hosts only: checked in meson.build
         w >>= at % 8;
         if (w)
-            return at + (unsigned)__builtin_ctzll(w);
+            return at + (size_t)__builtin_ctzll(w);
     }
 }
 

@@ -1,7 +1,7 @@
 // The kernel for AVX2: two halves of a block, each octet classified by a shuffle.
 #include <immintrin.h>
 
-#include "sip/scan_blocks.h"
+#include "sip/message.h"
 #include "sip/scan_tables.h"
 
 static inline __m256i table(const uint8_t (*t)[16])

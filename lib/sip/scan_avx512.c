@@ -1,7 +1,7 @@
 // The kernel for AVX-512 (BW): a block in one register, tests that yield masks.
 #include <immintrin.h>
 
-#include "sip/scan_blocks.h"
+#include "sip/message.h"
 #include "sip/scan_tables.h"
 
 static inline __m512i table(const uint8_t (*t)[16])

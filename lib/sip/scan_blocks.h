@@ -1,7 +1,7 @@
 // What all scan kernels share: lines and maps from the masks of one block of 64 octets.
 //
-// A kernel includes this file and gives TND_SCAN_KERNEL a function that fills `masks` from 64
-// readable octets. Bit i of a mask stands for octet i.
+// A kernel gives a function that fills `masks` from 64 readable octets, and one for fewer. Bit i
+// of a mask stands for octet i.
 //
 // Threads: pure. Private to the kernels.
 #pragma once
@@ -109,14 +109,3 @@ static inline __attribute__((always_inline)) void tnd__maps(tnd__block_fn whole,
     }
     tnd__close_maps(maps, at / 64);
 }
-
-#define TND_SCAN_KERNEL(isa, block, part)                                                     \
-    static void lines(const char *data, uint32_t len, struct tnd_scan *out)                   \
-    {                                                                                         \
-        tnd__lines(block, part, data, len, out);                                              \
-    }                                                                                         \
-    static void maps(const char *data, uint32_t from, uint32_t to, struct tnd_scan_maps *out) \
-    {                                                                                         \
-        tnd__maps(block, part, data, from, to, out);                                          \
-    }                                                                                         \
-    const struct tnd_scan_kernel tnd_scan_##isa = {.name = #isa, .lines = lines, .maps = maps}

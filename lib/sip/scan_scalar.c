@@ -1,5 +1,5 @@
 // The reference kernel: a table and plain registers, no vector instructions.
-#include "sip/scan_blocks.h"
+#include "sip/message.h"
 
 // A word has a lane of eight bits for each run, and two more for line ends. An octet's word has
 // the upper bit set in the lanes of what it stops; with one shift an octet, eight octets leave

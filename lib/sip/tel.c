@@ -1,6 +1,6 @@
 // Telephone numbers as URIs (RFC 3966).
 #include "sip/escape.h"
-#include "sip/lex.h"
+#include "sip/uri.h"
 
 // s3: digits, for local numbers also A to F, '*' and '#', and what is there for the eye only.
 static bool phone_digit(char c, bool global)
@@ -12,7 +12,7 @@ static bool phone_digit(char c, bool global)
 
 // Whether [at, end) is a number: a '+' at most in front, and at least one digit. '#' can be in a
 // URI only as "%23" (RFC 3986), so escapes of what may stand here are read too.
-static bool number_fine(const char *base, unsigned at, unsigned end)
+static bool number_fine(const char *base, size_t at, size_t end)
 {
     struct tnd_str s = {base + at, end - at};
     bool first = true, global = false;
@@ -43,16 +43,16 @@ static bool take_context(const struct tnd__text *t, struct tnd_uri *out)
     rest.off = (uint16_t)(value.off + value.len);
     if (value.len == 0 || tnd_param_find(t->d, rest, TND_STR("phone-context"), &again))
         return false; // s3: no parameter twice
-    if (tnd__host(t, value.off, value.off + value.len, &ip) == (unsigned)value.off + value.len &&
+    if (tnd__host_any(t, value.off, value.off + value.len, &ip) == (size_t)value.off + value.len &&
         ip.family == 0)
         out->host = value;
     return true;
 }
 
-bool tnd__tel(const struct tnd__text *t, unsigned at, unsigned end, struct tnd_uri *out)
+bool tnd__tel(const struct tnd__text *t, size_t at, size_t end, struct tnd_uri *out)
 {
     const char *semi = memchr(t->d + at, ';', end - at);
-    unsigned stop = semi ? (unsigned)(semi - t->d) : end;
+    size_t stop = semi ? (size_t)(semi - t->d) : end;
 
     out->user = tnd__span(at, stop);
     if (!number_fine(t->d, at, stop))

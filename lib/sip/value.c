@@ -1,5 +1,5 @@
 // Values of header fields: quoted strings, numbers, parameters, name-addrs, token lists.
-#include "sip/lex.h"
+#include "sip/value.h"
 
 // The runs as the kernels know them, for text without maps.
 static bool goes_on(char c, enum tnd_run run)
@@ -16,14 +16,14 @@ static bool goes_on(char c, enum tnd_run run)
     return tnd_char_is(c, classes[run]);
 }
 
-unsigned tnd__skip_octets(const char *base, enum tnd_run run, unsigned at, unsigned end)
+size_t tnd__skip_octets(const char *base, enum tnd_run run, size_t at, size_t end)
 {
     while (at < end && goes_on(base[at], run))
         at++;
     return at;
 }
 
-unsigned tnd__skip_quoted(const char *base, unsigned at, unsigned end)
+size_t tnd__skip_quoted(const char *base, size_t at, size_t end)
 {
     for (at++; at < end; at++) {
         if (base[at] == '"')
@@ -35,7 +35,7 @@ unsigned tnd__skip_quoted(const char *base, unsigned at, unsigned end)
 }
 
 // Step over empty parameters: ";;" and a last ";" are no part of the grammar, yet common.
-static unsigned next_name(const char *base, unsigned at, unsigned end)
+static size_t next_name(const char *base, size_t at, size_t end)
 {
     do
         at = tnd__skip_lws(base, at + 1, end);
@@ -44,18 +44,18 @@ static unsigned next_name(const char *base, unsigned at, unsigned end)
 }
 
 // Find the end of the value that starts at `at`; 0 when a quote stays open.
-static unsigned value_end(const struct tnd__text *t, unsigned at, unsigned end)
+static size_t value_end(const struct tnd__text *t, size_t at, size_t end)
 {
     if (at < end && t->d[at] == '"')
         return tnd__skip_quoted(t->d, at, end);
     return tnd__skip(t, TND_RUN_VALUE, at, end);
 }
 
-enum tnd__step tnd__param_next_any(const struct tnd__text *t, unsigned *at, unsigned end,
+enum tnd__step tnd__param_next_any(const struct tnd__text *t, size_t *at, size_t end,
                                    struct tnd__param *out)
 {
     const char *base = t->d;
-    unsigned semi = *at, p, q;
+    size_t semi = *at, p, q;
 
     if (semi >= end || base[semi] != ';')
         return TND__END;
@@ -86,7 +86,7 @@ enum tnd__step tnd__param_next_any(const struct tnd__text *t, unsigned *at, unsi
 // Whether a URI begins as every URI must (RFC 3986 s3.1) and goes on after the colon.
 static bool has_scheme(const char *base, struct tnd_span uri)
 {
-    unsigned at = uri.off, end = uri.off + uri.len;
+    size_t at = uri.off, end = uri.off + uri.len;
 
     if (uri.len > 4 && tnd__is_sip(base + at))
         return true;
@@ -101,9 +101,9 @@ static bool has_scheme(const char *base, struct tnd_span uri)
 // Skip a display name: quoted, or tokens and blanks. Octets above ASCII pass unquoted too, and
 // so do quotes that were escaped instead of opened (\"name\"), as phones in use write them.
 // Returns: offset of the '<'; `at` itself when there is no name before an addr-spec; 0 malformed.
-static unsigned skip_display_name(const char *base, unsigned at, unsigned end)
+static size_t skip_display_name(const char *base, size_t at, size_t end)
 {
-    unsigned p = at;
+    size_t p = at;
 
     if (base[at] == '"') {
         p = tnd__skip_quoted(base, at, end);
@@ -125,9 +125,9 @@ static unsigned skip_display_name(const char *base, unsigned at, unsigned end)
 
 // An addr-spec without brackets ends where a header parameter begins; '?' and ',' would need
 // brackets (s20). '?' in it is refused, ',' ends it.
-static unsigned bare_addr_spec(const char *base, unsigned at, unsigned end)
+static size_t bare_addr_spec(const char *base, size_t at, size_t end)
 {
-    unsigned p = at;
+    size_t p = at;
 
     while (p < end && tnd_char_is(base[p], TND_C_URI) && base[p] != ';' && base[p] != ',' &&
            base[p] != '?')
@@ -135,11 +135,10 @@ static unsigned bare_addr_spec(const char *base, unsigned at, unsigned end)
     return p < end && base[p] == '?' ? 0 : p;
 }
 
-unsigned tnd__name_addr_any(const struct tnd__text *t, unsigned at, unsigned end,
-                            struct tnd_span *uri)
+size_t tnd__name_addr_any(const struct tnd__text *t, size_t at, size_t end, struct tnd_span *uri)
 {
     const char *base = t->d;
-    unsigned p, q;
+    size_t p, q;
 
     if (at >= end)
         return 0;
@@ -165,7 +164,7 @@ unsigned tnd__name_addr_any(const struct tnd__text *t, unsigned at, unsigned end
 }
 
 // After a list element: its comma taken, or the end. Nothing behind a comma is malformed.
-static bool step_over_comma(const char *base, unsigned p, unsigned end, uint16_t *at)
+static bool step_over_comma(const char *base, size_t p, size_t end, uint16_t *at)
 {
     if (p < end) {
         p = tnd__skip_lws(base, p + 1, end);
@@ -180,7 +179,7 @@ bool tnd__name_addr_next(const struct tnd__text *t, uint16_t *at, uint16_t end,
                          struct tnd_span *item, struct tnd_span *uri)
 {
     const char *base = t->d;
-    unsigned start = tnd__skip_lws(base, *at, end), p;
+    size_t start = tnd__skip_lws(base, *at, end), p;
     struct tnd__param param;
     enum tnd__step step;
 
@@ -210,7 +209,7 @@ bool tnd_name_addr_next(const char *base, uint16_t *at, uint16_t end, struct tnd
 }
 
 // Lists of tokens and parameters of others are short, rare and read by octet.
-static unsigned skip_token(const char *base, unsigned at, unsigned end)
+static size_t skip_token(const char *base, size_t at, size_t end)
 {
     while (at < end && tnd_char_is(base[at], TND_C_TOKEN))
         at++;
@@ -219,7 +218,7 @@ static unsigned skip_token(const char *base, unsigned at, unsigned end)
 
 bool tnd_token_next(const char *base, uint16_t *at, uint16_t end, struct tnd_span *token)
 {
-    unsigned start = tnd__skip_lws(base, *at, end), p;
+    size_t start = tnd__skip_lws(base, *at, end), p;
 
     if (start == end) {
         *at = end;
@@ -236,10 +235,10 @@ bool tnd_token_next(const char *base, uint16_t *at, uint16_t end, struct tnd_spa
 }
 
 // Find where the parameter at `at` ends: at a ';' outside quotes, or at `end`.
-static unsigned param_end(const char *base, unsigned at, unsigned end)
+static size_t param_end(const char *base, size_t at, size_t end)
 {
     while (at < end && base[at] != ';') {
-        unsigned after = base[at] == '"' ? tnd__skip_quoted(base, at, end) : 0;
+        size_t after = base[at] == '"' ? tnd__skip_quoted(base, at, end) : 0;
         at = after ? after : at + 1;
     }
     return at;
@@ -248,12 +247,12 @@ static unsigned param_end(const char *base, unsigned at, unsigned end)
 bool tnd_param_find(const char *base, struct tnd_span params, struct tnd_str name,
                     struct tnd_span *value)
 {
-    unsigned at = params.off, end = params.off + params.len;
+    size_t at = params.off, end = params.off + params.len;
 
     while (at < end) {
-        unsigned stop = param_end(base, at, end);
-        unsigned p = tnd__skip_lws(base, at, stop);
-        unsigned q = skip_token(base, p, stop);
+        size_t stop = param_end(base, at, end);
+        size_t p = tnd__skip_lws(base, at, stop);
+        size_t q = skip_token(base, p, stop);
 
         at = stop + 1;
         if (!tnd_str_ieq((struct tnd_str){base + p, q - p}, name))

@@ -1,7 +1,7 @@
 // One via-parm (RFC 3261 s20.42, RFC 3581).
-#include "sip/lex.h"
+#include "sip/via.h"
 
-static enum tnd_transport transport_of(const char *p, unsigned len)
+static enum tnd_transport transport_of(const char *p, size_t len)
 {
     if (tnd__is(p, len, "udp", 3))
         return TND_TRANSPORT_UDP;
@@ -9,7 +9,7 @@ static enum tnd_transport transport_of(const char *p, unsigned len)
 }
 
 // Skip `mark` and the blanks around it; 0 when it is not there.
-static unsigned skip_mark(const char *base, unsigned at, unsigned end, char mark)
+static size_t skip_mark(const char *base, size_t at, size_t end, char mark)
 {
     at = tnd__skip_lws(base, at, end);
     if (at == end || base[at] != mark)
@@ -20,11 +20,10 @@ static unsigned skip_mark(const char *base, unsigned at, unsigned end, char mark
 // Parse "SIP / 2.0 / UDP" and the blank after it. Other protocols pass: an answer to a
 // version we do not speak must still find its way.
 // Returns: offset of sent-by, or 0 when malformed.
-static unsigned sent_protocol(const struct tnd__text *t, unsigned at, unsigned end,
-                              struct tnd_via *out)
+static size_t sent_protocol(const struct tnd__text *t, size_t at, size_t end, struct tnd_via *out)
 {
     const char *base = t->d;
-    unsigned p, q;
+    size_t p, q;
 
     for (int part = 0; part < 2; part++) {
         p = tnd__skip(t, TND_RUN_TOKEN, at, end);
@@ -43,8 +42,7 @@ static unsigned sent_protocol(const struct tnd__text *t, unsigned at, unsigned e
 }
 
 // The form nearly all senders use, without the search for blanks.
-static unsigned plain_protocol(const struct tnd__text *t, unsigned at, unsigned end,
-                               struct tnd_via *out)
+static size_t plain_protocol(const struct tnd__text *t, size_t at, size_t end, struct tnd_via *out)
 {
     if (end - at > 12 && memcmp(t->d + at, "SIP/2.0/UDP ", 12) == 0) {
         out->transport = TND_TRANSPORT_UDP;
@@ -54,10 +52,10 @@ static unsigned plain_protocol(const struct tnd__text *t, unsigned at, unsigned 
 }
 
 // Returns: offset after sent-by and the blanks behind it, or 0 when malformed.
-static unsigned sent_by(const struct tnd__text *t, unsigned at, unsigned end, struct tnd_via *out)
+static size_t sent_by(const struct tnd__text *t, size_t at, size_t end, struct tnd_via *out)
 {
     const char *base = t->d;
-    unsigned p = tnd__host(t, at, end, &out->sent_by);
+    size_t p = tnd__host_any(t, at, end, &out->sent_by);
     uint64_t port;
 
     if (p == 0)
@@ -124,29 +122,33 @@ static bool take_param(const char *base, const struct tnd__param *p, struct tnd_
 }
 
 // Whether a ';' follows the one at `at` with no parameter between.
-static bool empty_param(const char *base, unsigned at, unsigned end)
+static bool empty_param(const char *base, size_t at, size_t end)
 {
     at = tnd__skip_lws(base, at + 1, end);
     return at == end || base[at] == ';' || base[at] == ',';
 }
 
-unsigned tnd__via(const struct tnd__text *t, unsigned at, unsigned end, struct tnd_via *out)
+bool tnd__via_param(const struct tnd__text *t, size_t *at, size_t end, struct tnd_via *out)
 {
-    const char *base = t->d;
-    unsigned start = tnd__skip_lws(base, at, end), p;
     struct tnd__param param;
 
+    // s25.1 knows no empty parameter; a Via is what answers go by, so none passes here.
+    return t->d[*at] == ';' && !empty_param(t->d, *at, end) &&
+           tnd__param_next(t, at, end, &param) == TND__FOUND && take_param(t->d, &param, out);
+}
+
+size_t tnd__via_any(const struct tnd__text *t, size_t at, size_t end, struct tnd_via *out)
+{
+    const char *base = t->d;
+    size_t start = tnd__skip_lws(base, at, end), p;
+
+    memset(out, 0, sizeof *out);
     p = start < end ? plain_protocol(t, start, end, out) : 0;
     if (p == 0 || (p = sent_by(t, p, end, out)) == 0)
         return 0;
-    for (;;) {
-        if (p == end || base[p] == ',')
-            break;
-        // s25.1 knows no empty parameter; a Via is what answers go by, so none passes here.
-        if (base[p] != ';' || empty_param(base, p, end) ||
-            tnd__param_next(t, &p, end, &param) != TND__FOUND || !take_param(base, &param, out))
+    while (p < end && base[p] != ',')
+        if (!tnd__via_param(t, &p, end, out))
             return 0;
-    }
     out->whole = tnd__span(start, tnd__trim_lws(base, start, p));
     return p;
 }
@@ -156,6 +158,5 @@ uint16_t tnd_via_parse(const char *base, uint16_t at, uint16_t end, struct tnd_v
     struct tnd_scan_maps maps;
     struct tnd__text t = tnd__text(base, at, end, &maps);
 
-    memset(out, 0, sizeof *out);
-    return (uint16_t)tnd__via(&t, at, end, out);
+    return (uint16_t)tnd__via_any(&t, at, end, out);
 }

@@ -1,0 +1,314 @@
+// The values of the header fields that the engine reads (RFC 3261 s20).
+//
+// Threads: pure. Private to the kernels.
+#pragma once
+
+#include "sip/fields.h"
+#include "sip/via.h"
+
+TND__INLINE size_t value_end(const struct tnd_sip_hdr *h)
+{
+    return (size_t)h->value + h->value_len;
+}
+
+// The first field of that header, or NULL.
+TND__INLINE const struct tnd_sip_hdr *first_of(const struct tnd_sip_msg *m, enum tnd_hdr id)
+{
+    return m->first[id] == TND_SIP_NO_HDR ? NULL : &m->hdr[m->first[id]];
+}
+
+TND__INLINE const struct tnd_sip_hdr *next_of(const struct tnd_sip_msg *m,
+                                              const struct tnd_sip_hdr *h)
+{
+    return h->next == TND_SIP_NO_HDR ? NULL : &m->hdr[h->next];
+}
+
+// The field of a header that has one value (s7.3.1), or NULL. The first one counts for an answer.
+TND__INLINE const struct tnd_sip_hdr *only_of(struct tnd_sip_msg *m, enum tnd_hdr id,
+                                              enum tnd_sip_error repeated)
+{
+    const struct tnd_sip_hdr *h = first_of(m, id);
+
+    if (h && tnd__unlikely(h->next != TND_SIP_NO_HDR))
+        field_fault(m, repeated, m->hdr[h->next].line);
+    return h;
+}
+
+// ---- Via --------------------------------------------------------------------------------
+
+// The second via-parm: at `at` in the field `h`, or in a field behind when that is 0.
+static __attribute__((noinline)) void second_via(struct reader *r, const struct tnd_sip_hdr *h,
+                                                 size_t at)
+{
+    struct tnd_sip_msg *m = r->m;
+
+    for (;; at = h->value) {
+        if (at != 0) {
+            memset(&m->via2, 0, sizeof m->via2); // of one that was malformed
+            if (tnd__via(&r->t, at, value_end(h), &m->via2) != 0)
+                return;
+            field_fault(m, TND_SIP_ERR_VIA, at);
+        }
+        h = next_of(m, h);
+        if (!h)
+            return;
+    }
+}
+
+TND__INLINE void vias(struct reader *r)
+{
+    struct tnd_sip_msg *m = r->m;
+    const struct tnd_sip_hdr *h = first_of(m, TND_HDR_VIA);
+    size_t next;
+
+    if (!h)
+        return;
+    next = tnd__via(&r->t, h->value, value_end(h), &m->via);
+    if (next == 0)
+        field_fault(m, TND_SIP_ERR_VIA, h->value);
+    // A request's other Vias are the business of those who wrote them.
+    if (!m->is_request)
+        second_via(r, h, next == 0 || next == value_end(h) ? 0 : next + 1);
+}
+
+// ---- From and To ------------------------------------------------------------------------
+
+// Look for the tag among parameters from `p` on.
+static __attribute__((noinline)) void any_tag(struct reader *r, size_t p, size_t end,
+                                              enum tnd_sip_error e, struct tnd_span *tag)
+{
+    struct tnd__param param;
+    enum tnd__step step;
+
+    while ((step = tnd__param_next(&r->t, &p, end, &param)) == TND__FOUND) {
+        if (!TND__SPAN_IS(r->t.d, param.name, "tag"))
+            continue;
+        if (param.value.len == 0 || tag->off) {
+            field_fault(r->m, e, param.name.off);
+            return;
+        }
+        *tag = param.value;
+    }
+    if (step == TND__MALFORMED || p != end)
+        field_fault(r->m, e, p);
+}
+
+// Whether all that is in [p, end), in a value that has room, is one tag.
+TND__INLINE bool lone_tag(const struct tnd__text *t, size_t p, size_t end, struct tnd_span *tag)
+{
+    size_t q;
+
+    if (t->d[p] != ';' || (tnd__load4(t->d + p + 1) | 0x00202020) != tnd__load4("tag="))
+        return false;
+    q = tnd_scan_find(t->maps, TND_RUN_VALUE, p + 5);
+    if (q != end || q == p + 5)
+        return false;
+    *tag = tnd__span(p + 5, q);
+    return true;
+}
+
+TND__INLINE void from_to(struct reader *r, enum tnd_hdr id, enum tnd_sip_error e,
+                         struct tnd_span *uri, struct tnd_span *tag)
+{
+    const struct tnd_sip_hdr *h = only_of(r->m, id, e);
+    size_t end, p;
+
+    if (!h)
+        return;
+    end = value_end(h);
+    p = tnd__name_addr(&r->t, h->value, end, uri);
+    if (p == 0) {
+        *uri = (struct tnd_span){0};
+        field_fault(r->m, e, h->value);
+        return;
+    }
+    if (p != end && !(tnd__has_room(&r->t, end) && lone_tag(&r->t, p, end, tag)))
+        any_tag(r, p, end, e, tag);
+}
+
+// ---- Call-ID, CSeq and numbers ----------------------------------------------------------
+
+// Whether all octets are visible ASCII, 0x21 to 0x7e.
+static bool visible(const char *p, size_t len)
+{
+    const uint64_t each = 0x0101010101010101ULL;
+    size_t i = 0;
+
+    for (; i + 8 <= len; i += 8) {
+        uint64_t w;
+
+        memcpy(&w, p + i, sizeof w);
+        if ((w | (w - each * 0x21) | (w + each)) & (each * 0x80))
+            return false;
+    }
+    for (; i < len; i++)
+        if ((uint8_t)(p[i] - 0x21) >= 0x5e)
+            return false;
+    return true;
+}
+
+TND__INLINE void call_id(struct reader *r)
+{
+    struct tnd_sip_msg *m = r->m;
+    const struct tnd_sip_hdr *h = only_of(m, TND_HDR_CALL_ID, TND_SIP_ERR_CALL_ID);
+    size_t end, p;
+
+    if (!h)
+        return;
+    end = value_end(h);
+    p = tnd_scan_find(r->t.maps, TND_RUN_TOKEN, h->value);
+    if (p < end && r->t.d[p] == '@')
+        p = tnd_scan_find(r->t.maps, TND_RUN_TOKEN, p + 1);
+    // Wider than word [ "@" word ]: a Call-ID is compared, never taken apart.
+    if (h->value_len > 0 && (p == end || visible(m->data + h->value, h->value_len)))
+        m->call_id = tnd__span(h->value, end);
+    else
+        field_fault(m, TND_SIP_ERR_CALL_ID, h->value);
+}
+
+// The long way: more than one blank, or a long number.
+static __attribute__((noinline)) void any_cseq(struct reader *r, size_t value, size_t end)
+{
+    struct tnd_sip_msg *m = r->m;
+    uint64_t number;
+    size_t digits = tnd__digits(m->data, value, end, &number);
+    size_t at = tnd__skip_lws(m->data, digits, end);
+
+    if (at == digits || at == end || tnd__skip(&r->t, TND_RUN_TOKEN, at, end) != end) {
+        field_fault(m, TND_SIP_ERR_CSEQ, value);
+        return;
+    }
+    m->cseq_method = tnd__span(at, end);
+    if (digits > value && number <= INT32_MAX) // s8.1.1.5: less than 2^31
+        m->cseq = (uint32_t)number;
+    else
+        field_fault(m, TND_SIP_ERR_CSEQ, value);
+}
+
+TND__INLINE void cseq(struct reader *r)
+{
+    struct tnd_sip_msg *m = r->m;
+    const struct tnd_sip_hdr *h = only_of(m, TND_HDR_CSEQ, TND_SIP_ERR_CSEQ);
+    size_t end, at;
+    uint32_t number;
+
+    if (!h)
+        return;
+    end = value_end(h);
+    if (tnd__has_room(&r->t, end)) {
+        size_t digits = tnd__digits7(m->data + h->value, &number);
+
+        at = h->value + digits + 1;
+        if (digits > 0 && m->data[at - 1] == ' ' &&
+            tnd_scan_find(r->t.maps, TND_RUN_TOKEN, at) == end) {
+            m->cseq_method = tnd__span(at, end);
+            m->cseq = number;
+            return;
+        }
+    }
+    any_cseq(r, h->value, end);
+}
+
+// Read a value that is a number. Returns: false when it is none; `v` is 2^32 or more when it is
+// larger than any that counts.
+TND__INLINE bool number_value(const struct reader *r, const struct tnd_sip_hdr *h, uint64_t *v)
+{
+    size_t end = value_end(h);
+    uint32_t small;
+
+    if (tnd__has_room(&r->t, end) && tnd__digits7(r->t.d + h->value, &small) == h->value_len) {
+        *v = small;
+        return h->value_len > 0;
+    }
+    return h->value_len > 0 && tnd__digits(r->t.d, h->value, end, v) == end;
+}
+
+// s20.22: 0 to 255. A larger number reads as 70, what a proxy gives where there is none
+// (RFC 4475 3.1.2.4 lets it be as good as absent).
+TND__INLINE void max_forwards(struct reader *r)
+{
+    const struct tnd_sip_hdr *h = only_of(r->m, TND_HDR_MAX_FORWARDS, TND_SIP_ERR_MAX_FORWARDS);
+    uint64_t v;
+
+    if (!h)
+        return;
+    if (number_value(r, h, &v))
+        r->m->max_forwards = v <= 255 ? (uint16_t)v : 70;
+    else
+        field_fault(r->m, TND_SIP_ERR_MAX_FORWARDS, h->value);
+}
+
+TND__INLINE void content_length(struct reader *r)
+{
+    const struct tnd_sip_hdr *h = only_of(r->m, TND_HDR_CONTENT_LENGTH, TND_SIP_ERR_CONTENT_LENGTH);
+    uint64_t v;
+
+    if (!h)
+        return;
+    if (number_value(r, h, &v) && v <= INT32_MAX) {
+        r->content_length = (uint32_t)v;
+        r->m->has_content_length = true;
+    } else {
+        field_fault(r->m, TND_SIP_ERR_CONTENT_LENGTH, h->value);
+    }
+}
+
+// ---- Contact and routes -----------------------------------------------------------------
+
+// Walk a list of name-addrs to its end. `uri` keeps the first one found.
+static __attribute__((noinline)) void name_addrs(struct reader *r, const struct tnd_sip_hdr *h,
+                                                 enum tnd_sip_error e, struct tnd_span *first)
+{
+    struct tnd_sip_msg *m = r->m;
+    uint16_t at = h->value, end = (uint16_t)value_end(h);
+    struct tnd_span item, uri;
+
+    while (tnd__name_addr_next(&r->t, &at, end, &item, &uri))
+        if (first && first->off == 0)
+            *first = uri;
+    // A response goes its way even so: its Contact and routes are read by others only.
+    if (m->is_request && (at != end || h->value_len == 0))
+        field_fault(m, e, at);
+}
+
+TND__INLINE void contacts(struct reader *r)
+{
+    struct tnd_sip_msg *m = r->m;
+    struct tnd_span *first = &m->contact_uri;
+
+    for (const struct tnd_sip_hdr *h = first_of(m, TND_HDR_CONTACT); h; h = next_of(m, h)) {
+        struct tnd_span uri;
+
+        if (h->value_len == 1 && m->data[h->value] == '*')
+            ;
+        else if (tnd__name_addr(&r->t, h->value, value_end(h), &uri) != value_end(h))
+            name_addrs(r, h, TND_SIP_ERR_CONTACT, first);
+        else if (first)
+            *first = uri;
+        first = NULL;
+    }
+}
+
+TND__INLINE void routes(struct reader *r, enum tnd_hdr id)
+{
+    for (const struct tnd_sip_hdr *h = first_of(r->m, id); h; h = next_of(r->m, h))
+        name_addrs(r, h, TND_SIP_ERR_ROUTE, NULL);
+}
+
+TND__INLINE void read_fields(struct reader *r)
+{
+    struct tnd_sip_msg *m = r->m;
+
+    vias(r);
+    from_to(r, TND_HDR_FROM, TND_SIP_ERR_FROM, &m->from_uri, &m->from_tag);
+    from_to(r, TND_HDR_TO, TND_SIP_ERR_TO, &m->to_uri, &m->to_tag);
+    call_id(r);
+    cseq(r);
+    max_forwards(r);
+    content_length(r);
+    contacts(r);
+    if (m->is_request) {
+        routes(r, TND_HDR_ROUTE);
+        routes(r, TND_HDR_RECORD_ROUTE);
+    }
+}
