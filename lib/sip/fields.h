@@ -66,26 +66,26 @@ _Static_assert(offsetof(struct tnd_sip_hdr, line) == 0 &&
                "enter stores these as one word");
 
 // Find the header called by the token at `line`, where the message may end soon.
-static enum tnd_hdr lookup_near_end(const struct tnd__text *t, size_t line, size_t len)
+static enum tnd_hdr lookup_near_end(struct tnd__text t, size_t line, size_t len)
 {
     char copy[24] = {0}; // as much as the lookup would read of a longer name
 
-    if (line + 8 <= t->len)
-        return tnd__hdr_lookup(t->d + line, len);
-    return tnd__hdr_lookup(memcpy(copy, t->d + line, len & 7), len);
+    if (line + 8 <= t.len)
+        return tnd__hdr_lookup(t.d + line, len);
+    return tnd__hdr_lookup(memcpy(copy, t.d + line, len & 7), len);
 }
 
 // s7.3.1: a line that begins with a blank goes on with the one before, if that was listed.
-static void fold(const struct tnd__text *t, struct tnd_sip_hdr *before, size_t line, size_t lf)
+static void fold(struct tnd__text t, struct tnd_sip_hdr *before, size_t line, size_t lf)
 {
     size_t at;
 
     if (before->end != line)
         return;
-    at = tnd__skip_lws(t->d, before->value, lf);
+    at = tnd__skip_lws(t.d, before->value, lf);
     before->value = (uint16_t)at;
-    before->value_len = (uint16_t)(tnd__trim_lws(t->d, at, lf) - at);
-    before->end = (uint16_t)(lf + (lf < t->len));
+    before->value_len = (uint16_t)(tnd__trim_lws(t.d, at, lf) - at);
+    before->end = (uint16_t)(lf + (lf < t.len));
 }
 
 // Read the line from `line` to the LF at `lf`, in any form: a fold, a field whose value is empty
@@ -99,7 +99,7 @@ static __attribute__((noinline)) size_t any_line(struct reader *r, struct chains
 
     if (is_blank(t.d[line])) {
         if (n > 0)
-            fold(&t, &r->m->hdr[n - 1], line, lf);
+            fold(t, &r->m->hdr[n - 1], line, lf);
         return n;
     }
     while (colon < lf && is_blank(t.d[colon]))
@@ -114,7 +114,7 @@ static __attribute__((noinline)) size_t any_line(struct reader *r, struct chains
     }
     at = tnd__skip_lws(t.d, colon + 1, lf);
     enter(r->m, c, n, line, at, tnd__trim_lws(t.d, at, lf), lf + (lf < t.len),
-          lookup_near_end(&t, line, name - line));
+          lookup_near_end(t, line, name - line));
     return n + 1;
 }
 
@@ -122,10 +122,11 @@ static __attribute__((noinline)) size_t any_line(struct reader *r, struct chains
 // name of at least one letter, a colon, a blank, a value that begins and ends with none, CRLF.
 // Requires: eight octets from `line` on.
 // Returns: how many fields there are now, `n` when it is not of that form.
-TND__INLINE size_t plain_line(struct reader *r, struct chains *c, size_t n, size_t line, size_t lf)
+TND__INLINE size_t plain_line(struct tnd__text t, struct tnd_sip_msg *m, struct chains *c, size_t n,
+                              size_t line, size_t lf)
 {
-    const char *d = r->t.d;
-    size_t colon = tnd_scan_find(&r->scan.maps, TND_RUN_TOKEN, line), at = colon + 2;
+    const char *d = t.d;
+    size_t colon = tnd_scan_find(t.maps, TND_RUN_TOKEN, line), at = colon + 2;
 
     if (tnd__unlikely(d[colon] != ':' || colon == line))
         return n;
@@ -134,7 +135,7 @@ TND__INLINE size_t plain_line(struct reader *r, struct chains *c, size_t n, size
     if (tnd__unlikely((uint8_t)d[at] <= ' ' || d[lf - 1] != '\r' || (uint8_t)d[lf - 2] <= ' ' ||
                       n == TND_SIP_HDRS_MAX))
         return n;
-    enter(r->m, c, n, line, at, lf - 1, lf + 1, tnd__hdr_lookup(d + line, colon - line));
+    enter(m, c, n, line, at, lf - 1, lf + 1, tnd__hdr_lookup(d + line, colon - line));
     return n + 1;
 }
 
@@ -150,6 +151,8 @@ TND__INLINE void list_fields(struct reader *r)
 {
     const struct tnd_scan *s = &r->scan;
     size_t lines = s->ended ? s->n - 1u : s->n, plain = plain_lines(s, lines, r->t.len), n = 0;
+    const struct tnd__text t = {.d = r->t.d, .len = r->t.len, .maps = &r->scan.maps};
+    struct tnd_sip_msg *m = r->m;
     struct chains c = no_chains;
 
     if (lines > 1 && is_blank(r->t.d[s->lf[0] + 1]))
@@ -158,10 +161,10 @@ TND__INLINE void list_fields(struct reader *r)
         size_t lf = s->lf[i], before = n;
 
         if (tnd__likely(i < plain))
-            n = plain_line(r, &c, n, line, lf);
+            n = plain_line(t, m, &c, n, line, lf);
         if (tnd__unlikely(n == before))
             n = any_line(r, &c, n, line, lf);
         line = lf + 1;
     }
-    r->m->n_hdrs = (uint8_t)n;
+    m->n_hdrs = (uint8_t)n;
 }

@@ -43,9 +43,9 @@ static inline struct tnd__text tnd__text(const char *d, size_t from, size_t to,
 
 // Whether the value that ends at `end` can be of a common form. No run in one passes `end`, for
 // what ends a value (blank, line end) ends every run but that of a quoted string.
-TND__INLINE bool tnd__has_room(const struct tnd__text *t, size_t end)
+TND__INLINE bool tnd__has_room(struct tnd__text t, size_t end)
 {
-    return end + TND__ROOM <= t->len;
+    return end + TND__ROOM <= t.len;
 }
 
 static inline uint32_t tnd__load4(const char *p)
@@ -94,13 +94,13 @@ static inline size_t tnd__skip_digits(const char *base, size_t at, size_t end)
 size_t tnd__skip_octets(const char *base, enum tnd_run run, size_t at, size_t end);
 
 // Skip the run that starts at `at`, at most to `end`.
-static inline size_t tnd__skip(const struct tnd__text *t, enum tnd_run run, size_t at, size_t end)
+static inline size_t tnd__skip(struct tnd__text t, enum tnd_run run, size_t at, size_t end)
 {
     size_t p;
 
-    if (!t->maps)
-        return tnd__skip_octets(t->d, run, at, end);
-    p = tnd_scan_find(t->maps, run, at);
+    if (!t.maps)
+        return tnd__skip_octets(t.d, run, at, end);
+    p = tnd_scan_find(t.maps, run, at);
     return p < end ? p : end;
 }
 

@@ -66,7 +66,7 @@ TND__INLINE void agree(struct reader *r)
     struct tnd_str branch = tnd_text(m, m->via.branch);
 
     if (!m->is_request) {
-        m->method = (uint8_t)tnd__method_lookup(&r->t, m->cseq_method);
+        m->method = (uint8_t)tnd__method_lookup(r->t, m->cseq_method);
         return;
     }
     if (m->cseq_method.len &&

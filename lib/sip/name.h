@@ -41,14 +41,14 @@ TND__INLINE enum tnd_hdr tnd__hdr_lookup(const char *p, size_t len)
 }
 
 // Find the method called by the token `s`. Case counts (s7.1).
-TND__INLINE enum tnd_method tnd__method_lookup(const struct tnd__text *t, struct tnd_span s)
+TND__INLINE enum tnd_method tnd__method_lookup(struct tnd__text t, struct tnd_span s)
 {
     const struct tnd__method *method;
-    const char *p = t->d + s.off;
+    const char *p = t.d + s.off;
     char copy[9] = {0};
     uint64_t head;
 
-    if (tnd__unlikely(s.off + sizeof copy > t->len))
+    if (tnd__unlikely(s.off + sizeof copy > t.len))
         p = memcpy(copy, p, s.len < sizeof copy ? s.len : sizeof copy);
     head = tnd__first_octets(tnd__load8(p), s.len);
     method = &tnd__methods[head * 0x25fe3a1848e772bbULL >> 60];

@@ -34,7 +34,6 @@ enum tnd_run {
     TND_RUN_VALUE, // stops at what is not TND_C_VALUE
     TND_RUN_HOST,  // stops at what is not TND_C_HOST
     TND_RUN_QUOTE, // inside a quoted string: stops at '"' and '\\'
-    TND_RUN_USER,  // a userinfo without password and escapes: as URI, stops at '@' ':' '%' too
     TND_RUN_COUNT
 };
 

@@ -23,16 +23,15 @@ static inline __attribute__((always_inline)) void tnd__block(tnd__block_fn whole
                                                              uint32_t len, struct tnd__masks *m,
                                                              struct tnd_scan_maps *maps)
 {
-    uint64_t beyond = 0;
-
-    if (len - at >= 64) {
+    if (__builtin_expect(len - at >= 64, 1)) {
         whole(data + at, m);
+        for (unsigned run = 0; run < TND_RUN_COUNT; run++)
+            maps->stop[run][at / 64] = m->stop[run];
     } else {
         part(data + at, len - at, m);
-        beyond = ~0ULL << (len - at);
+        for (unsigned run = 0; run < TND_RUN_COUNT; run++)
+            maps->stop[run][at / 64] = m->stop[run] | ~0ULL << (len - at);
     }
-    for (unsigned run = 0; run < TND_RUN_COUNT; run++)
-        maps->stop[run][at / 64] = m->stop[run] | beyond;
 }
 
 static inline void tnd__close_maps(struct tnd_scan_maps *maps, uint32_t word)
@@ -41,59 +40,96 @@ static inline void tnd__close_maps(struct tnd_scan_maps *maps, uint32_t word)
         maps->stop[run][word] = ~0ULL;
 }
 
-// List the lines that end in the block at `at`; `begin` is where the first of them begins.
-// Returns: whether the list is complete.
-static inline bool tnd__list(const char *data, uint64_t lf, uint32_t at, uint32_t *begin,
-                             struct tnd_scan *out)
+// List the lines that end in the block at `at`, behind the `n` there are.
+// Returns: how many there are now.
+static inline size_t tnd__list(uint64_t lf, uint32_t at, size_t n, struct tnd_scan *out)
 {
-    unsigned n = out->n;
-    uint32_t from = *begin;
+    for (; lf; lf &= lf - 1)
+        out->lf[n++] = (uint16_t)(at + (unsigned)__builtin_ctzll(lf));
+    return n;
+}
 
-    for (; lf; lf &= lf - 1) {
+// As tnd__list, up to the empty line or until the list is full.
+static inline uint32_t tnd__list_to_end(const char *data, uint64_t lf, uint32_t at, uint32_t n,
+                                        struct tnd_scan *out)
+{
+    uint32_t from = n > 0 ? out->lf[n - 1] + 1u : 0;
+
+    for (; lf && !out->ended && n < TND_SCAN_LINES_MAX; lf &= lf - 1) {
         uint32_t p = at + (unsigned)__builtin_ctzll(lf);
 
         out->lf[n++] = (uint16_t)p;
-        if (p - from <= 1 && (p == from || data[from] == '\r'))
-            out->ended = true;
-        if (out->ended || n == TND_SCAN_LINES_MAX) {
-            out->n = (uint16_t)n;
-            return true;
-        }
+        out->ended = p - from <= 1 && (p == from || data[from] == '\r');
         from = p + 1;
     }
+    return n;
+}
+
+// What a block's lines depend on of the block before: whether it ended in LF or CR (0 or 1).
+struct tnd__carry {
+    uint64_t lf, cr;
+};
+
+// Whether there is anything in a block but lines that end with CRLF or LF: a CR alone, or what
+// may begin an empty line.
+static inline __attribute__((always_inline)) uint64_t tnd__odd(const struct tnd__masks *m,
+                                                               struct tnd__carry before)
+{
+    uint64_t after_cr = m->cr << 1 | before.cr, after_lf = m->lf << 1 | before.lf;
+
+    return (after_cr & ~m->lf) | (after_lf & (m->cr | m->lf));
+}
+
+// The blocks up to the one with anything odd in it, or the last 63 octets: their lines end one
+// like another. Returns: where that block begins.
+static inline __attribute__((always_inline)) uint32_t
+tnd__plain_lines(tnd__block_fn whole, const char *data, uint32_t len, struct tnd_scan *out)
+{
+    struct tnd__carry before = {.lf = 1}; // the first line begins as if behind an LF
+    size_t at = 0, n = 0;
+
+    for (; at + 64 <= len && n <= TND_SCAN_LINES_MAX - 64; at += 64) {
+        struct tnd__masks m;
+
+        whole(data + at, &m);
+        for (unsigned run = 0; run < TND_RUN_COUNT; run++)
+            out->maps.stop[run][at / 64] = m.stop[run];
+        if (__builtin_expect(tnd__odd(&m, before) != 0, 0))
+            break;
+        n = tnd__list(m.lf, (uint32_t)at, n, out);
+        before = (struct tnd__carry){.lf = m.lf >> 63, .cr = m.cr >> 63};
+    }
     out->n = (uint16_t)n;
-    *begin = from;
-    return false;
+    return (uint32_t)at;
 }
 
 static inline __attribute__((always_inline)) void tnd__lines(tnd__block_fn whole, tnd__part_fn part,
                                                              const char *data, uint32_t len,
                                                              struct tnd_scan *out)
 {
-    uint32_t at = 0, bare = len, begin = 0;
-    bool complete = false;
-    uint64_t cr = 0; // bit 0: the last octet of the block before
+    uint32_t at = tnd__plain_lines(whole, data, len, out), bare = len, n = out->n;
+    uint64_t cr = at > 0 && data[at - 1] == '\r';
 
-    out->n = 0;
     out->ended = false;
-    for (; at < len && !complete; at += 64) {
+    for (; at < len && !out->ended && n < TND_SCAN_LINES_MAX; at += 64) {
         struct tnd__masks m;
         uint64_t alone;
 
         tnd__block(whole, part, data, at, len, &m, &out->maps);
         alone = (m.cr << 1 | cr) & ~m.lf; // bit i: octet i - 1 is a CR and this no LF
-        if (__builtin_expect(alone != 0, 0) && bare == len)
+        if (alone && bare == len)
             bare = at + (unsigned)__builtin_ctzll(alone) - 1;
         cr = m.cr >> 63;
-        complete = tnd__list(data, m.lf, at, &begin, out);
+        n = tnd__list_to_end(data, m.lf, at, n, out);
     }
     tnd__close_maps(&out->maps, at / 64);
     if (cr && at == len && bare == len)
         bare = len - 1;
-    if (!complete && begin < len)
-        out->lf[out->n++] = (uint16_t)len;
+    if (!out->ended && n < TND_SCAN_LINES_MAX && (n ? out->lf[n - 1] + 1u < len : len > 0))
+        out->lf[n++] = (uint16_t)len;
+    out->n = (uint16_t)n;
     // A CR behind the listed lines is not theirs.
-    out->bare_cr = (uint16_t)(out->n && bare > out->lf[out->n - 1] ? len : bare);
+    out->bare_cr = (uint16_t)(n && bare > out->lf[n - 1] ? len : bare);
 }
 
 static inline __attribute__((always_inline)) void tnd__maps(tnd__block_fn whole, tnd__part_fn part,

@@ -10,10 +10,9 @@
 #define LANE_CR   (TND_RUN_COUNT + 1)
 _Static_assert(LANE_CR < 8, "a word has eight lanes");
 
-#define NO_TOKEN  (STOP(TOKEN) | STOP(HOST))
-#define NOWHERE   (NO_TOKEN | STOP(URI) | STOP(VALUE) | STOP(USER))
-#define NO_VALUE  (NO_TOKEN | STOP(VALUE))
-#define USER_MARK (NO_TOKEN | STOP(USER))
+#define NO_TOKEN (STOP(TOKEN) | STOP(HOST))
+#define NOWHERE  (NO_TOKEN | STOP(URI) | STOP(VALUE))
+#define NO_VALUE (NO_TOKEN | STOP(VALUE))
 
 static const uint64_t stops[256] = {
     [0 ... '\t'] = NOWHERE,
@@ -25,7 +24,7 @@ static const uint64_t stops[256] = {
     ['"'] = NOWHERE | STOP(QUOTE),
     ['#'] = NO_TOKEN,
     ['$'] = NO_TOKEN,
-    ['%'] = STOP(HOST) | STOP(USER),
+    ['%'] = STOP(HOST),
     ['&'] = NO_TOKEN,
     ['\''] = STOP(HOST),
     ['('] = NO_TOKEN,
@@ -34,13 +33,13 @@ static const uint64_t stops[256] = {
     ['+'] = STOP(HOST),
     [','] = NO_VALUE,
     ['/'] = NO_TOKEN,
-    [':'] = USER_MARK,
+    [':'] = NO_TOKEN,
     [';'] = NO_VALUE,
     ['<'] = NOWHERE,
     ['='] = NO_TOKEN,
     ['>'] = NOWHERE,
     ['?'] = NO_TOKEN,
-    ['@'] = USER_MARK,
+    ['@'] = NO_TOKEN,
     ['['] = NO_TOKEN,
     ['\\'] = NO_TOKEN | STOP(QUOTE),
     [']'] = NO_TOKEN,

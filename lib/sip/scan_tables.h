@@ -3,7 +3,7 @@
 // For the low half of an octet a table holds one bit for each high half from 0 to 7: whether
 // the octet is of the set. The high half selects the bit. Shuffles yield 0 for octets from 0x80
 // up, so these are outside of every set here: tables of runs that go on over them (URI, VALUE,
-// QUOTE, USER) hold the octets that stop the run, the others (TOKEN, HOST) those that do not.
+// QUOTE) hold the octets that stop the run, the others (TOKEN, HOST) those that do not.
 #pragma once
 
 #define TND__DIGIT(c) ((c) >= '0' && (c) <= '9')
@@ -15,7 +15,6 @@
 #define TND__NO_URI(c)   ((c) <= ' ' || (c) == 0x7f || (c) == '"' || (c) == '<' || (c) == '>')
 #define TND__NO_VALUE(c) (TND__NO_URI(c) || (c) == ',' || (c) == ';')
 #define TND__NO_QUOTE(c) ((c) == '"' || (c) == '\\')
-#define TND__NO_USER(c)  (TND__NO_URI(c) || (c) == '@' || (c) == ':' || (c) == '%')
 
 #define TND__LOW(set, lo)                                                                     \
     (uint8_t)((set((lo)) ? 1 : 0) | (set(0x10 + (lo)) ? 2 : 0) | (set(0x20 + (lo)) ? 4 : 0) | \
@@ -44,7 +43,7 @@
 static const uint8_t tnd__low[TND_RUN_COUNT][4][16] __attribute__((aligned(64))) = {
     [TND_RUN_TOKEN] = TND__FOUR(TND__TOKEN),    [TND_RUN_URI] = TND__FOUR(TND__NO_URI),
     [TND_RUN_VALUE] = TND__FOUR(TND__NO_VALUE), [TND_RUN_HOST] = TND__FOUR(TND__HOST),
-    [TND_RUN_QUOTE] = TND__FOUR(TND__NO_QUOTE), [TND_RUN_USER] = TND__FOUR(TND__NO_USER),
+    [TND_RUN_QUOTE] = TND__FOUR(TND__NO_QUOTE),
 };
 
 #define TND__BITS                   \

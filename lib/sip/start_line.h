@@ -67,7 +67,7 @@ static void status_line(struct tnd_sip_msg *m, const char *d, size_t end)
     m->reason = tnd__span(p < end ? p + 1 : end, end);
 }
 
-TND__INLINE void request_uri(struct tnd_sip_msg *m, const struct tnd__text *t)
+TND__INLINE void request_uri(struct tnd_sip_msg *m, struct tnd__text t)
 {
     if (!tnd__uri(t, m->ruri_text, &m->ruri))
         fault(m, TND_SIP_ERR_RURI, m->ruri_text.off);
@@ -77,10 +77,10 @@ TND__INLINE void request_uri(struct tnd_sip_msg *m, const struct tnd__text *t)
         fault(m, TND_SIP_ERR_RURI, m->ruri.headers.off); // s19.1.1: no headers there
 }
 
-TND__INLINE void request_line(struct tnd_sip_msg *m, const struct tnd__text *t, size_t end)
+TND__INLINE void request_line(struct tnd_sip_msg *m, struct tnd__text t, size_t end)
 {
     size_t method = tnd__skip(t, TND_RUN_TOKEN, 0, end), last = end;
-    const char *d = t->d;
+    const char *d = t.d;
     enum tnd_sip_error e;
 
     m->is_request = true;
@@ -111,14 +111,15 @@ TND__INLINE bool is_sip_slash(const char *p)
 
 TND__INLINE void start_line(struct reader *r)
 {
+    const struct tnd__text t = {.d = r->t.d, .len = r->t.len, .maps = &r->scan.maps};
     struct tnd_sip_msg *m = r->m;
     size_t lf = r->scan.lf[0], end = lf;
 
-    if (end > 0 && lf < r->t.len && r->t.d[end - 1] == '\r')
+    if (end > 0 && lf < t.len && t.d[end - 1] == '\r')
         end--;
-    m->start_line_end = (uint16_t)(lf < r->t.len ? lf + 1 : r->t.len);
-    if (end >= 4 && is_sip_slash(r->t.d))
-        status_line(m, r->t.d, end);
+    m->start_line_end = (uint16_t)(lf < t.len ? lf + 1 : t.len);
+    if (end >= 4 && is_sip_slash(t.d))
+        status_line(m, t.d, end);
     else
-        request_line(m, &r->t, end);
+        request_line(m, t, end);
 }

@@ -32,16 +32,16 @@ static bool number_fine(const char *base, size_t at, size_t end)
 }
 
 // s5.1.5: a local number belongs to the domain, or to the prefix ("+49"), of its phone-context.
-static bool take_context(const struct tnd__text *t, struct tnd_uri *out)
+static bool take_context(struct tnd__text t, struct tnd_uri *out)
 {
     struct tnd_span rest = out->params, again, value;
     struct tnd_addr ip = {0};
 
-    if (!tnd_param_find(t->d, rest, TND_STR("phone-context"), &value))
+    if (!tnd_param_find(t.d, rest, TND_STR("phone-context"), &value))
         return true;
     rest.len = (uint16_t)(rest.off + rest.len - (value.off + value.len));
     rest.off = (uint16_t)(value.off + value.len);
-    if (value.len == 0 || tnd_param_find(t->d, rest, TND_STR("phone-context"), &again))
+    if (value.len == 0 || tnd_param_find(t.d, rest, TND_STR("phone-context"), &again))
         return false; // s3: no parameter twice
     if (tnd__host_any(t, value.off, value.off + value.len, &ip) == (size_t)value.off + value.len &&
         ip.family == 0)
@@ -49,13 +49,13 @@ static bool take_context(const struct tnd__text *t, struct tnd_uri *out)
     return true;
 }
 
-bool tnd__tel(const struct tnd__text *t, size_t at, size_t end, struct tnd_uri *out)
+bool tnd__tel(struct tnd__text t, size_t at, size_t end, struct tnd_uri *out)
 {
-    const char *semi = memchr(t->d + at, ';', end - at);
-    size_t stop = semi ? (size_t)(semi - t->d) : end;
+    const char *semi = memchr(t.d + at, ';', end - at);
+    size_t stop = semi ? (size_t)(semi - t.d) : end;
 
     out->user = tnd__span(at, stop);
-    if (!number_fine(t->d, at, stop))
+    if (!number_fine(t.d, at, stop))
         return false;
     if (!semi)
         return true;

@@ -60,9 +60,9 @@ static bool host_fine(const char *base, size_t at, size_t end, struct tnd_addr *
     return !numeric || tnd__ipv4(base, tnd__span(at, end), ip);
 }
 
-size_t tnd__host_any(const struct tnd__text *t, size_t at, size_t end, struct tnd_addr *ip)
+size_t tnd__host_any(struct tnd__text t, size_t at, size_t end, struct tnd_addr *ip)
 {
-    const char *d = t->d;
+    const char *d = t.d;
     size_t p;
 
     if (at < end && d[at] == '[')
@@ -127,10 +127,10 @@ bool tnd_uri_name_is(struct tnd_str name, struct tnd_str want)
 #define NAME_IS(base, s, lit) \
     tnd_uri_name_is((struct tnd_str){(base) + (s).off, (s).len}, TND_STR(lit))
 
-static bool take_param(const struct tnd__text *t, struct tnd_span name, struct tnd_span value,
+static bool take_param(struct tnd__text t, struct tnd_span name, struct tnd_span value,
                        struct tnd_uri *out)
 {
-    const char *base = t->d;
+    const char *base = t.d;
 
     if (NAME_IS(base, name, "lr")) {
         out->lr = true;
@@ -152,9 +152,9 @@ static bool take_param(const struct tnd__text *t, struct tnd_span name, struct t
 }
 
 // Split uri-parameters. Empty ones (";;") are stepped over.
-static bool params(const struct tnd__text *t, size_t at, size_t end, struct tnd_uri *out)
+static bool params(struct tnd__text t, size_t at, size_t end, struct tnd_uri *out)
 {
-    const char *base = t->d;
+    const char *base = t.d;
 
     while (at < end) {
         size_t p = at, equals;
@@ -174,9 +174,9 @@ static bool params(const struct tnd__text *t, size_t at, size_t end, struct tnd_
     return true;
 }
 
-bool tnd__uri_tail(const struct tnd__text *t, size_t at, size_t end, struct tnd_uri *out)
+bool tnd__uri_tail(struct tnd__text t, size_t at, size_t end, struct tnd_uri *out)
 {
-    const char *base = t->d;
+    const char *base = t.d;
     uint64_t port = 0;
 
     if (at < end && base[at] == ':') {
@@ -202,23 +202,18 @@ bool tnd__uri_tail(const struct tnd__text *t, size_t at, size_t end, struct tnd_
 }
 
 // Take the userinfo, if there is one. Returns: offset of the host, or 0 when malformed.
-static size_t before_host(const struct tnd__text *t, size_t at, size_t end, struct tnd_uri *out)
+static size_t before_host(struct tnd__text t, size_t at, size_t end, struct tnd_uri *out)
 {
-    size_t p = tnd__skip(t, TND_RUN_USER, at, end);
-    const char *sign;
+    const char *sign = memchr(t.d + at, '@', end - at);
+    size_t p;
 
-    if (p < end && t->d[p] == '@' && p > at) { // no password, no escape
-        out->user = tnd__span(at, p);
-        return p + 1;
-    }
-    sign = memchr(t->d + at, '@', end - at);
     if (!sign)
         return at;
-    p = (size_t)(sign - t->d);
-    return userinfo(t->d, at, p, out) ? p + 1 : 0;
+    p = (size_t)(sign - t.d);
+    return userinfo(t.d, at, p, out) ? p + 1 : 0;
 }
 
-static bool sip_uri(const struct tnd__text *t, size_t at, size_t end, struct tnd_uri *out)
+static bool sip_uri(struct tnd__text t, size_t at, size_t end, struct tnd_uri *out)
 {
     size_t p;
 
@@ -232,9 +227,9 @@ static bool sip_uri(const struct tnd__text *t, size_t at, size_t end, struct tnd
     return p == end || tnd__uri_tail(t, p, end, out);
 }
 
-static bool other_uri(const struct tnd__text *t, size_t at, size_t end, struct tnd_uri *out)
+static bool other_uri(struct tnd__text t, size_t at, size_t end, struct tnd_uri *out)
 {
-    const char *base = t->d;
+    const char *base = t.d;
     size_t p = at;
 
     if (p == end || !tnd_char_is(base[p], TND_C_ALPHA))
@@ -253,9 +248,9 @@ static bool other_uri(const struct tnd__text *t, size_t at, size_t end, struct t
     return true;
 }
 
-bool tnd__uri_any(const struct tnd__text *t, struct tnd_span s, struct tnd_uri *out)
+bool tnd__uri_any(struct tnd__text t, struct tnd_span s, struct tnd_uri *out)
 {
-    const char *base = t->d;
+    const char *base = t.d;
     size_t at = s.off, end = s.off + s.len;
 
     memset(out, 0, sizeof *out);
@@ -276,5 +271,5 @@ bool tnd_uri_parse(const char *base, struct tnd_span s, struct tnd_uri *out)
     struct tnd_scan_maps maps;
     struct tnd__text t = tnd__text(base, s.off, s.off + s.len, &maps);
 
-    return tnd__uri_any(&t, s, out);
+    return tnd__uri_any(t, s, out);
 }

@@ -6,30 +6,32 @@
 #include "sip/host.h"
 
 // As tnd_uri_parse.
-bool tnd__uri_any(const struct tnd__text *t, struct tnd_span s, struct tnd_uri *out);
+bool tnd__uri_any(struct tnd__text t, struct tnd_span s, struct tnd_uri *out);
 
 // Parse a tel URI behind its "tel:", into an `out` that is all zero but for its scheme.
-bool tnd__tel(const struct tnd__text *t, size_t at, size_t end, struct tnd_uri *out);
+bool tnd__tel(struct tnd__text t, size_t at, size_t end, struct tnd_uri *out);
 
 // Parse port, parameters and headers, each optional, from `at` to the end of the URI.
-bool tnd__uri_tail(const struct tnd__text *t, size_t at, size_t end, struct tnd_uri *out);
+bool tnd__uri_tail(struct tnd__text t, size_t at, size_t end, struct tnd_uri *out);
 
 // As tnd_uri_parse, into an `out` that is all zero. No run may pass the end of `s`.
-TND__INLINE bool tnd__uri(const struct tnd__text *t, struct tnd_span s, struct tnd_uri *out)
+TND__INLINE bool tnd__uri(struct tnd__text t, struct tnd_span s, struct tnd_uri *out)
 {
     size_t at = s.off, end = s.off + s.len, user = at + 4, host = user, p;
+    const char *d = t.d;
 
-    if (!tnd__has_room(t, end) || s.len <= 4 || !tnd__is_sip(t->d + at))
+    if (!tnd__has_room(t, end) || s.len <= 4 || !tnd__is_sip(d + at))
         return tnd__uri_any(t, s, out);
-    p = tnd_scan_find(t->maps, TND_RUN_USER, user);
+    // Users are numbers and names, most of them; "sip:host" alone ends there too.
+    p = tnd_scan_find(t.maps, TND_RUN_HOST, user + (d[user] == '+'));
     if (p < end) {
-        if (t->d[p] != '@' || p == user) // a password, an escape, or a port and no user
+        if (d[p] != '@' || p == user)
             return tnd__uri_any(t, s, out);
         out->user = tnd__span(user, p);
         host = p + 1;
     }
     p = tnd__host(t, host, &out->ip);
-    if (p == 0 || (p < end && tnd_scan_find(t->maps, TND_RUN_URI, p) != end))
+    if (p == 0 || (p < end && tnd_scan_find(t.maps, TND_RUN_URI, p) != end))
         return tnd__uri_any(t, s, out);
     out->whole = s;
     out->scheme = TND_SCHEME_SIP;

@@ -5,14 +5,14 @@
 static bool goes_on(char c, enum tnd_run run)
 {
     static const uint8_t classes[TND_RUN_COUNT] = {
-        [TND_RUN_TOKEN] = TND_C_TOKEN, [TND_RUN_URI] = TND_C_URI,  [TND_RUN_VALUE] = TND_C_VALUE,
-        [TND_RUN_HOST] = TND_C_HOST,   [TND_RUN_USER] = TND_C_URI,
+        [TND_RUN_TOKEN] = TND_C_TOKEN,
+        [TND_RUN_URI] = TND_C_URI,
+        [TND_RUN_VALUE] = TND_C_VALUE,
+        [TND_RUN_HOST] = TND_C_HOST,
     };
 
     if (run == TND_RUN_QUOTE)
         return c != '"' && c != '\\';
-    if (run == TND_RUN_USER && (c == '@' || c == ':' || c == '%'))
-        return false;
     return tnd_char_is(c, classes[run]);
 }
 
@@ -44,17 +44,17 @@ static size_t next_name(const char *base, size_t at, size_t end)
 }
 
 // Find the end of the value that starts at `at`; 0 when a quote stays open.
-static size_t value_end(const struct tnd__text *t, size_t at, size_t end)
+static size_t value_end(struct tnd__text t, size_t at, size_t end)
 {
-    if (at < end && t->d[at] == '"')
-        return tnd__skip_quoted(t->d, at, end);
+    if (at < end && t.d[at] == '"')
+        return tnd__skip_quoted(t.d, at, end);
     return tnd__skip(t, TND_RUN_VALUE, at, end);
 }
 
-enum tnd__step tnd__param_next_any(const struct tnd__text *t, size_t *at, size_t end,
+enum tnd__step tnd__param_next_any(struct tnd__text t, size_t *at, size_t end,
                                    struct tnd__param *out)
 {
-    const char *base = t->d;
+    const char *base = t.d;
     size_t semi = *at, p, q;
 
     if (semi >= end || base[semi] != ';')
@@ -135,9 +135,9 @@ static size_t bare_addr_spec(const char *base, size_t at, size_t end)
     return p < end && base[p] == '?' ? 0 : p;
 }
 
-size_t tnd__name_addr_any(const struct tnd__text *t, size_t at, size_t end, struct tnd_span *uri)
+size_t tnd__name_addr_any(struct tnd__text t, size_t at, size_t end, struct tnd_span *uri)
 {
-    const char *base = t->d;
+    const char *base = t.d;
     size_t p, q;
 
     if (at >= end)
@@ -175,10 +175,10 @@ static bool step_over_comma(const char *base, size_t p, size_t end, uint16_t *at
     return true;
 }
 
-bool tnd__name_addr_next(const struct tnd__text *t, uint16_t *at, uint16_t end,
-                         struct tnd_span *item, struct tnd_span *uri)
+bool tnd__name_addr_next(struct tnd__text t, uint16_t *at, uint16_t end, struct tnd_span *item,
+                         struct tnd_span *uri)
 {
-    const char *base = t->d;
+    const char *base = t.d;
     size_t start = tnd__skip_lws(base, *at, end), p;
     struct tnd__param param;
     enum tnd__step step;
@@ -205,7 +205,7 @@ bool tnd_name_addr_next(const char *base, uint16_t *at, uint16_t end, struct tnd
     struct tnd_scan_maps maps;
     struct tnd__text t = tnd__text(base, *at, end, &maps);
 
-    return tnd__name_addr_next(&t, at, end, item, uri);
+    return tnd__name_addr_next(t, at, end, item, uri);
 }
 
 // Lists of tokens and parameters of others are short, rare and read by octet.

@@ -18,52 +18,51 @@ enum tnd__step {
     TND__MALFORMED,
 };
 
-enum tnd__step tnd__param_next_any(const struct tnd__text *t, size_t *at, size_t end,
+enum tnd__step tnd__param_next_any(struct tnd__text t, size_t *at, size_t end,
                                    struct tnd__param *out);
 
 // Step to the parameter whose ';' is at *at; on return *at is at the next ';', a ',' or `end`.
-static inline enum tnd__step tnd__param_next(const struct tnd__text *t, size_t *at, size_t end,
+static inline enum tnd__step tnd__param_next(struct tnd__text t, size_t *at, size_t end,
                                              struct tnd__param *out)
 {
     size_t semi = *at, p = semi + 1, q, r;
 
-    if (semi >= end || t->d[semi] != ';')
+    if (semi >= end || t.d[semi] != ';')
         return TND__END;
     q = r = tnd__skip(t, TND_RUN_TOKEN, p, end);
     out->name = tnd__span(p, q);
     out->value = tnd__span(q, q);
-    if (q < end && t->d[q] == '=') {
+    if (q < end && t.d[q] == '=') {
         r = tnd__skip(t, TND_RUN_VALUE, q + 1, end);
         out->value = tnd__span(q + 1, r);
         if (r == q + 1)
             return tnd__param_next_any(t, at, end, out);
     }
-    if (q == p || (r < end && t->d[r] != ';' && t->d[r] != ','))
+    if (q == p || (r < end && t.d[r] != ';' && t.d[r] != ','))
         return tnd__param_next_any(t, at, end, out);
     out->whole = tnd__span(semi, r);
     *at = r;
     return TND__FOUND;
 }
 
-size_t tnd__name_addr_any(const struct tnd__text *t, size_t at, size_t end, struct tnd_span *uri);
+size_t tnd__name_addr_any(struct tnd__text t, size_t at, size_t end, struct tnd_span *uri);
 
 // Parse the display name and URI at `at` of From, To, Contact, Route (s20.10, s25.1).
 // Returns: offset of what follows (';', ',' or `end`), or 0 when malformed.
-TND__INLINE size_t tnd__name_addr(const struct tnd__text *t, size_t at, size_t end,
-                                  struct tnd_span *uri)
+TND__INLINE size_t tnd__name_addr(struct tnd__text t, size_t at, size_t end, struct tnd_span *uri)
 {
-    const char *d = t->d;
+    const char *d = t.d;
     size_t p = at, q;
 
-    if (!t->maps || !tnd__has_room(t, end))
+    if (!t.maps || !tnd__has_room(t, end))
         return tnd__name_addr_any(t, at, end, uri);
     if (d[p] == '"') {
-        p = tnd_scan_find(t->maps, TND_RUN_QUOTE, p + 1);
+        p = tnd_scan_find(t.maps, TND_RUN_QUOTE, p + 1);
         if (p >= end || d[p] != '"')
             return tnd__name_addr_any(t, at, end, uri);
         p += d[p + 1] == ' ' ? 2 : 1;
     }
-    q = tnd_scan_find(t->maps, TND_RUN_URI, p + 1);
+    q = tnd_scan_find(t.maps, TND_RUN_URI, p + 1);
     if (d[p] != '<' || d[q] != '>' || !tnd__is_sip(d + p + 1) || q - p <= 5 ||
         (d[q + 1] != ';' && q + 1 != end && d[q + 1] != ','))
         return tnd__name_addr_any(t, at, end, uri);
@@ -72,5 +71,5 @@ TND__INLINE size_t tnd__name_addr(const struct tnd__text *t, size_t at, size_t e
 }
 
 // As tnd_name_addr_next.
-bool tnd__name_addr_next(const struct tnd__text *t, uint16_t *at, uint16_t end,
-                         struct tnd_span *item, struct tnd_span *uri);
+bool tnd__name_addr_next(struct tnd__text t, uint16_t *at, uint16_t end, struct tnd_span *item,
+                         struct tnd_span *uri);

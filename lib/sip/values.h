@@ -45,7 +45,7 @@ static __attribute__((noinline)) void second_via(struct reader *r, const struct 
     for (;; at = h->value) {
         if (at != 0) {
             memset(&m->via2, 0, sizeof m->via2); // of one that was malformed
-            if (tnd__via(&r->t, at, value_end(h), &m->via2) != 0)
+            if (tnd__via(r->t, at, value_end(h), &m->via2) != 0)
                 return;
             field_fault(m, TND_SIP_ERR_VIA, at);
         }
@@ -55,7 +55,7 @@ static __attribute__((noinline)) void second_via(struct reader *r, const struct 
     }
 }
 
-TND__INLINE void vias(struct reader *r)
+TND__INLINE void vias(struct reader *r, struct tnd__text t)
 {
     struct tnd_sip_msg *m = r->m;
     const struct tnd_sip_hdr *h = first_of(m, TND_HDR_VIA);
@@ -63,7 +63,7 @@ TND__INLINE void vias(struct reader *r)
 
     if (!h)
         return;
-    next = tnd__via(&r->t, h->value, value_end(h), &m->via);
+    next = tnd__via(t, h->value, value_end(h), &m->via);
     if (next == 0)
         field_fault(m, TND_SIP_ERR_VIA, h->value);
     // A request's other Vias are the business of those who wrote them.
@@ -80,7 +80,7 @@ static __attribute__((noinline)) void any_tag(struct reader *r, size_t p, size_t
     struct tnd__param param;
     enum tnd__step step;
 
-    while ((step = tnd__param_next(&r->t, &p, end, &param)) == TND__FOUND) {
+    while ((step = tnd__param_next(r->t, &p, end, &param)) == TND__FOUND) {
         if (!TND__SPAN_IS(r->t.d, param.name, "tag"))
             continue;
         if (param.value.len == 0 || tag->off) {
@@ -94,21 +94,21 @@ static __attribute__((noinline)) void any_tag(struct reader *r, size_t p, size_t
 }
 
 // Whether all that is in [p, end), in a value that has room, is one tag.
-TND__INLINE bool lone_tag(const struct tnd__text *t, size_t p, size_t end, struct tnd_span *tag)
+TND__INLINE bool lone_tag(struct tnd__text t, size_t p, size_t end, struct tnd_span *tag)
 {
     size_t q;
 
-    if (t->d[p] != ';' || (tnd__load4(t->d + p + 1) | 0x00202020) != tnd__load4("tag="))
+    if (t.d[p] != ';' || (tnd__load4(t.d + p + 1) | 0x00202020) != tnd__load4("tag="))
         return false;
-    q = tnd_scan_find(t->maps, TND_RUN_VALUE, p + 5);
+    q = tnd_scan_find(t.maps, TND_RUN_VALUE, p + 5);
     if (q != end || q == p + 5)
         return false;
     *tag = tnd__span(p + 5, q);
     return true;
 }
 
-TND__INLINE void from_to(struct reader *r, enum tnd_hdr id, enum tnd_sip_error e,
-                         struct tnd_span *uri, struct tnd_span *tag)
+TND__INLINE void from_to(struct reader *r, struct tnd__text t, enum tnd_hdr id,
+                         enum tnd_sip_error e, struct tnd_span *uri, struct tnd_span *tag)
 {
     const struct tnd_sip_hdr *h = only_of(r->m, id, e);
     size_t end, p;
@@ -116,13 +116,13 @@ TND__INLINE void from_to(struct reader *r, enum tnd_hdr id, enum tnd_sip_error e
     if (!h)
         return;
     end = value_end(h);
-    p = tnd__name_addr(&r->t, h->value, end, uri);
+    p = tnd__name_addr(t, h->value, end, uri);
     if (p == 0) {
         *uri = (struct tnd_span){0};
         field_fault(r->m, e, h->value);
         return;
     }
-    if (p != end && !(tnd__has_room(&r->t, end) && lone_tag(&r->t, p, end, tag)))
+    if (p != end && !(tnd__has_room(t, end) && lone_tag(t, p, end, tag)))
         any_tag(r, p, end, e, tag);
 }
 
@@ -147,7 +147,7 @@ static bool visible(const char *p, size_t len)
     return true;
 }
 
-TND__INLINE void call_id(struct reader *r)
+TND__INLINE void call_id(struct reader *r, struct tnd__text t)
 {
     struct tnd_sip_msg *m = r->m;
     const struct tnd_sip_hdr *h = only_of(m, TND_HDR_CALL_ID, TND_SIP_ERR_CALL_ID);
@@ -156,11 +156,11 @@ TND__INLINE void call_id(struct reader *r)
     if (!h)
         return;
     end = value_end(h);
-    p = tnd_scan_find(r->t.maps, TND_RUN_TOKEN, h->value);
-    if (p < end && r->t.d[p] == '@')
-        p = tnd_scan_find(r->t.maps, TND_RUN_TOKEN, p + 1);
+    p = tnd_scan_find(t.maps, TND_RUN_TOKEN, h->value);
+    if (p < end && t.d[p] == '@')
+        p = tnd_scan_find(t.maps, TND_RUN_TOKEN, p + 1);
     // Wider than word [ "@" word ]: a Call-ID is compared, never taken apart.
-    if (h->value_len > 0 && (p == end || visible(m->data + h->value, h->value_len)))
+    if (h->value_len > 0 && (p == end || visible(t.d + h->value, h->value_len)))
         m->call_id = tnd__span(h->value, end);
     else
         field_fault(m, TND_SIP_ERR_CALL_ID, h->value);
@@ -174,7 +174,7 @@ static __attribute__((noinline)) void any_cseq(struct reader *r, size_t value, s
     size_t digits = tnd__digits(m->data, value, end, &number);
     size_t at = tnd__skip_lws(m->data, digits, end);
 
-    if (at == digits || at == end || tnd__skip(&r->t, TND_RUN_TOKEN, at, end) != end) {
+    if (at == digits || at == end || tnd__skip(r->t, TND_RUN_TOKEN, at, end) != end) {
         field_fault(m, TND_SIP_ERR_CSEQ, value);
         return;
     }
@@ -185,7 +185,7 @@ static __attribute__((noinline)) void any_cseq(struct reader *r, size_t value, s
         field_fault(m, TND_SIP_ERR_CSEQ, value);
 }
 
-TND__INLINE void cseq(struct reader *r)
+TND__INLINE void cseq(struct reader *r, struct tnd__text t)
 {
     struct tnd_sip_msg *m = r->m;
     const struct tnd_sip_hdr *h = only_of(m, TND_HDR_CSEQ, TND_SIP_ERR_CSEQ);
@@ -195,12 +195,11 @@ TND__INLINE void cseq(struct reader *r)
     if (!h)
         return;
     end = value_end(h);
-    if (tnd__has_room(&r->t, end)) {
-        size_t digits = tnd__digits7(m->data + h->value, &number);
+    if (tnd__has_room(t, end)) {
+        size_t digits = tnd__digits7(t.d + h->value, &number);
 
         at = h->value + digits + 1;
-        if (digits > 0 && m->data[at - 1] == ' ' &&
-            tnd_scan_find(r->t.maps, TND_RUN_TOKEN, at) == end) {
+        if (digits > 0 && t.d[at - 1] == ' ' && tnd_scan_find(t.maps, TND_RUN_TOKEN, at) == end) {
             m->cseq_method = tnd__span(at, end);
             m->cseq = number;
             return;
@@ -211,41 +210,41 @@ TND__INLINE void cseq(struct reader *r)
 
 // Read a value that is a number. Returns: false when it is none; `v` is 2^32 or more when it is
 // larger than any that counts.
-TND__INLINE bool number_value(const struct reader *r, const struct tnd_sip_hdr *h, uint64_t *v)
+TND__INLINE bool number_value(struct tnd__text t, const struct tnd_sip_hdr *h, uint64_t *v)
 {
     size_t end = value_end(h);
     uint32_t small;
 
-    if (tnd__has_room(&r->t, end) && tnd__digits7(r->t.d + h->value, &small) == h->value_len) {
+    if (tnd__has_room(t, end) && tnd__digits7(t.d + h->value, &small) == h->value_len) {
         *v = small;
         return h->value_len > 0;
     }
-    return h->value_len > 0 && tnd__digits(r->t.d, h->value, end, v) == end;
+    return h->value_len > 0 && tnd__digits(t.d, h->value, end, v) == end;
 }
 
 // s20.22: 0 to 255. A larger number reads as 70, what a proxy gives where there is none
 // (RFC 4475 3.1.2.4 lets it be as good as absent).
-TND__INLINE void max_forwards(struct reader *r)
+TND__INLINE void max_forwards(struct reader *r, struct tnd__text t)
 {
     const struct tnd_sip_hdr *h = only_of(r->m, TND_HDR_MAX_FORWARDS, TND_SIP_ERR_MAX_FORWARDS);
     uint64_t v;
 
     if (!h)
         return;
-    if (number_value(r, h, &v))
+    if (number_value(t, h, &v))
         r->m->max_forwards = v <= 255 ? (uint16_t)v : 70;
     else
         field_fault(r->m, TND_SIP_ERR_MAX_FORWARDS, h->value);
 }
 
-TND__INLINE void content_length(struct reader *r)
+TND__INLINE void content_length(struct reader *r, struct tnd__text t)
 {
     const struct tnd_sip_hdr *h = only_of(r->m, TND_HDR_CONTENT_LENGTH, TND_SIP_ERR_CONTENT_LENGTH);
     uint64_t v;
 
     if (!h)
         return;
-    if (number_value(r, h, &v) && v <= INT32_MAX) {
+    if (number_value(t, h, &v) && v <= INT32_MAX) {
         r->content_length = (uint32_t)v;
         r->m->has_content_length = true;
     } else {
@@ -263,7 +262,7 @@ static __attribute__((noinline)) void name_addrs(struct reader *r, const struct 
     uint16_t at = h->value, end = (uint16_t)value_end(h);
     struct tnd_span item, uri;
 
-    while (tnd__name_addr_next(&r->t, &at, end, &item, &uri))
+    while (tnd__name_addr_next(r->t, &at, end, &item, &uri))
         if (first && first->off == 0)
             *first = uri;
     // A response goes its way even so: its Contact and routes are read by others only.
@@ -271,7 +270,7 @@ static __attribute__((noinline)) void name_addrs(struct reader *r, const struct 
         field_fault(m, e, at);
 }
 
-TND__INLINE void contacts(struct reader *r)
+TND__INLINE void contacts(struct reader *r, struct tnd__text t)
 {
     struct tnd_sip_msg *m = r->m;
     struct tnd_span *first = &m->contact_uri;
@@ -279,9 +278,9 @@ TND__INLINE void contacts(struct reader *r)
     for (const struct tnd_sip_hdr *h = first_of(m, TND_HDR_CONTACT); h; h = next_of(m, h)) {
         struct tnd_span uri;
 
-        if (h->value_len == 1 && m->data[h->value] == '*')
+        if (h->value_len == 1 && t.d[h->value] == '*')
             ;
-        else if (tnd__name_addr(&r->t, h->value, value_end(h), &uri) != value_end(h))
+        else if (tnd__name_addr(t, h->value, value_end(h), &uri) != value_end(h))
             name_addrs(r, h, TND_SIP_ERR_CONTACT, first);
         else if (first)
             *first = uri;
@@ -297,16 +296,17 @@ TND__INLINE void routes(struct reader *r, enum tnd_hdr id)
 
 TND__INLINE void read_fields(struct reader *r)
 {
+    const struct tnd__text t = {.d = r->t.d, .len = r->t.len, .maps = &r->scan.maps};
     struct tnd_sip_msg *m = r->m;
 
-    vias(r);
-    from_to(r, TND_HDR_FROM, TND_SIP_ERR_FROM, &m->from_uri, &m->from_tag);
-    from_to(r, TND_HDR_TO, TND_SIP_ERR_TO, &m->to_uri, &m->to_tag);
-    call_id(r);
-    cseq(r);
-    max_forwards(r);
-    content_length(r);
-    contacts(r);
+    vias(r, t);
+    from_to(r, t, TND_HDR_FROM, TND_SIP_ERR_FROM, &m->from_uri, &m->from_tag);
+    from_to(r, t, TND_HDR_TO, TND_SIP_ERR_TO, &m->to_uri, &m->to_tag);
+    call_id(r, t);
+    cseq(r, t);
+    max_forwards(r, t);
+    content_length(r, t);
+    contacts(r, t);
     if (m->is_request) {
         routes(r, TND_HDR_ROUTE);
         routes(r, TND_HDR_RECORD_ROUTE);

@@ -20,9 +20,9 @@ static size_t skip_mark(const char *base, size_t at, size_t end, char mark)
 // Parse "SIP / 2.0 / UDP" and the blank after it. Other protocols pass: an answer to a
 // version we do not speak must still find its way.
 // Returns: offset of sent-by, or 0 when malformed.
-static size_t sent_protocol(const struct tnd__text *t, size_t at, size_t end, struct tnd_via *out)
+static size_t sent_protocol(struct tnd__text t, size_t at, size_t end, struct tnd_via *out)
 {
-    const char *base = t->d;
+    const char *base = t.d;
     size_t p, q;
 
     for (int part = 0; part < 2; part++) {
@@ -42,19 +42,19 @@ static size_t sent_protocol(const struct tnd__text *t, size_t at, size_t end, st
 }
 
 // The form nearly all senders use, without the search for blanks.
-static size_t plain_protocol(const struct tnd__text *t, size_t at, size_t end, struct tnd_via *out)
+static size_t plain_protocol(struct tnd__text t, size_t at, size_t end, struct tnd_via *out)
 {
-    if (end - at > 12 && memcmp(t->d + at, "SIP/2.0/UDP ", 12) == 0) {
+    if (end - at > 12 && memcmp(t.d + at, "SIP/2.0/UDP ", 12) == 0) {
         out->transport = TND_TRANSPORT_UDP;
-        return tnd__skip_lws(t->d, at + 12, end);
+        return tnd__skip_lws(t.d, at + 12, end);
     }
     return sent_protocol(t, at, end, out);
 }
 
 // Returns: offset after sent-by and the blanks behind it, or 0 when malformed.
-static size_t sent_by(const struct tnd__text *t, size_t at, size_t end, struct tnd_via *out)
+static size_t sent_by(struct tnd__text t, size_t at, size_t end, struct tnd_via *out)
 {
-    const char *base = t->d;
+    const char *base = t.d;
     size_t p = tnd__host_any(t, at, end, &out->sent_by);
     uint64_t port;
 
@@ -128,18 +128,18 @@ static bool empty_param(const char *base, size_t at, size_t end)
     return at == end || base[at] == ';' || base[at] == ',';
 }
 
-bool tnd__via_param(const struct tnd__text *t, size_t *at, size_t end, struct tnd_via *out)
+bool tnd__via_param(struct tnd__text t, size_t *at, size_t end, struct tnd_via *out)
 {
     struct tnd__param param;
 
     // s25.1 knows no empty parameter; a Via is what answers go by, so none passes here.
-    return t->d[*at] == ';' && !empty_param(t->d, *at, end) &&
-           tnd__param_next(t, at, end, &param) == TND__FOUND && take_param(t->d, &param, out);
+    return t.d[*at] == ';' && !empty_param(t.d, *at, end) &&
+           tnd__param_next(t, at, end, &param) == TND__FOUND && take_param(t.d, &param, out);
 }
 
-size_t tnd__via_any(const struct tnd__text *t, size_t at, size_t end, struct tnd_via *out)
+size_t tnd__via_any(struct tnd__text t, size_t at, size_t end, struct tnd_via *out)
 {
-    const char *base = t->d;
+    const char *base = t.d;
     size_t start = tnd__skip_lws(base, at, end), p;
 
     memset(out, 0, sizeof *out);
@@ -158,5 +158,5 @@ uint16_t tnd_via_parse(const char *base, uint16_t at, uint16_t end, struct tnd_v
     struct tnd_scan_maps maps;
     struct tnd__text t = tnd__text(base, at, end, &maps);
 
-    return (uint16_t)tnd__via_any(&t, at, end, out);
+    return (uint16_t)tnd__via_any(t, at, end, out);
 }
