@@ -10,7 +10,7 @@ void tnd_egress(struct tnd_worker *w, struct tnd_job *const jobs[], uint32_t n)
         struct tnd_way *way = &w->way[i];
         if (job->verdict != TND_VERDICT_FORWARD && job->verdict != TND_VERDICT_ANSWER)
             continue;
-        way->result = tnd_adjacency_find(w->adjacency, &job->dst, &way->adjacency);
+        way->result = tnd_adjacency_find_cached(&w->ways, w->adjacency, &job->dst, &way->adjacency);
         if (way->result == TND_ADJACENCY_NO_ROUTE) {
             tnd_job_drop(w->engine, job, TND_DROP_NO_ADJACENCY);
             continue;

@@ -77,6 +77,7 @@ struct tnd_worker {
     struct rte_ring *returns[TND_WORKERS_MAX]; // our buffers, back from worker i
     struct tnd_tx_queue tx[TND_INTERFACES_MAX];
     struct tnd_way way[TND_BURST];
+    struct tnd_adjacency_cache ways;
     struct tnd_out out[TND_BURST];
     uint8_t scratch[TND_BIG_ROOM];
     struct tnd_packet received[TND_BURST];

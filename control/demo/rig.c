@@ -92,7 +92,8 @@ static struct tnd_adjacency_table *build_adjacency(const struct tnd_dataplane *d
                                                             .neighbours = &router,
                                                             .n_interfaces = 1,
                                                             .n_routes = 1,
-                                                            .n_neighbours = 1});
+                                                            .n_neighbours = 1,
+                                                            .generation = 1});
 }
 
 static uint64_t next_key(uint64_t *seed)

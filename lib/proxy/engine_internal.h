@@ -17,13 +17,17 @@ static inline uint32_t tnd__caller_hash(const struct tnd_keys *keys, struct tnd_
 
 // RFC 3261 17.2.3: an ACK and a CANCEL belong to the INVITE's transaction. Two trunks that
 // happen to use the same branch and sent-by do not meet.
-static inline uint64_t tnd__memory_key(const struct tnd_keys *keys, uint64_t txn,
-                                       enum tnd_method method, uint32_t trunk_id)
+static inline uint64_t tnd__memory_extra(enum tnd_method method, uint32_t trunk_id)
 {
     if (method == TND_METHOD_ACK || method == TND_METHOD_CANCEL)
         method = TND_METHOD_INVITE;
-    return tnd_derive(&keys->digest, TND_DOMAIN_MEMORY, txn,
-                      ((uint64_t)trunk_id << 8) | (uint64_t)method);
+    return (uint64_t)trunk_id << 8 | (uint64_t)method;
+}
+
+static inline uint64_t tnd__memory_key(const struct tnd_keys *keys, uint64_t txn,
+                                       enum tnd_method method, uint32_t trunk_id)
+{
+    return tnd_derive(&keys->digest, TND_DOMAIN_MEMORY, txn, tnd__memory_extra(method, trunk_id));
 }
 
 // The To tag of answers made here: a MAC of the transaction (rule 10).

@@ -554,9 +554,22 @@ static void examine(struct tnd_engine *e, struct tnd_job *job)
         refuse_malformed(e, job);
         return;
     }
-    job->memory_key =
-        tnd__memory_key(e->cfg.keys, job->txn, (enum tnd_method)m->method, tnd__trunk_id(e, job));
-    tnd_memory_prefetch(e->memory, job->memory_key);
+}
+
+// The memory keys of a burst, and their lines from DRAM.
+static void find_memory(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n)
+{
+    uint64_t key[TND_BURST];
+
+    for (uint32_t i = 0; i < n; i++)
+        tnd_wide_put_derive(
+            &e->wide, i, TND_DOMAIN_MEMORY, jobs[i]->txn,
+            tnd__memory_extra((enum tnd_method)jobs[i]->msg.method, tnd__trunk_id(e, jobs[i])));
+    tnd_wide_active->hash(&e->cfg.keys->digest, &e->wide, n, key);
+    for (uint32_t i = 0; i < n; i++) {
+        jobs[i]->memory_key = key[i];
+        tnd_memory_prefetch(e->memory, key[i]);
+    }
 }
 
 // Where does it go, or what is it answered.
@@ -592,6 +605,9 @@ static void decide(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *job)
 void tnd_stage_route(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *const jobs[],
                      uint32_t n)
 {
+    struct tnd_job *asked[TND_BURST];
+    uint32_t n_asked = 0;
+
     e->policy = atomic_load_explicit(e->cfg.policy, memory_order_acquire);
     for (uint32_t i = 0; i < n; i++) {
         struct tnd_job *job = jobs[i];
@@ -602,7 +618,10 @@ void tnd_stage_route(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *cons
             examine(e, job);
         else
             tnd__route_response(e, job);
+        if (job->verdict == TND_VERDICT_NONE)
+            asked[n_asked++] = job;
     }
+    find_memory(e, asked, n_asked);
     // Their lines of the memory are on the way from DRAM.
     for (uint32_t i = 0; i < n; i++) {
         struct tnd_job *job = jobs[i];

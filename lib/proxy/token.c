@@ -100,7 +100,8 @@ size_t tnd_token_print(struct tnd_token_octets *octets, uint64_t mac,
                        char out[static TND_TOKEN_MAX])
 {
     put64(octets->octets + octets->len, mac);
-    return tnd_base64url_encode(octets->octets, octets->len + MAC_LEN, out);
+    return tnd_base64url_encode_in(octets->octets, octets->len + MAC_LEN,
+                                   sizeof octets->octets - octets->len - MAC_LEN, out);
 }
 
 size_t tnd_token_write(const struct tnd_token *t, uint64_t call_key, const struct tnd_keys *keys,

@@ -25,7 +25,12 @@ static char *reserve(struct tnd_edit *e, size_t len)
         return NULL;
     }
     e->arena_used = (uint16_t)(e->arena_used + len);
-    tnd__edit_append(e, p, len);
+    if (e->n > 0 && e->piece[e->n - 1].p + e->piece[e->n - 1].len == p) {
+        e->piece[e->n - 1].len += len; // text behind text is one piece
+        e->out_len += len;
+    } else {
+        tnd__edit_append(e, p, len);
+    }
     return p;
 }
 

@@ -20,34 +20,29 @@
 struct tnd_edit {
     const char *base; // the original
     uint32_t base_len;
-    uint32_t at;      // how far the original has been dealt with
-    uint32_t out_len; // length of the result so far
+    uint32_t at;    // how far the original has been dealt with
+    size_t out_len; // length of the result so far
     uint16_t n;
     uint16_t arena_used;
     bool overflow;
-    struct tnd_str piece[TND_EDIT_PIECES];
     char arena[TND_EDIT_ARENA];
+    struct tnd_str piece[TND_EDIT_PIECES + 1];
 };
 
 // Start on `len` octets at `base`; nothing kept yet.
 void tnd_edit_begin(struct tnd_edit *e, const char *base, size_t len);
 
-// Append a piece; one that continues the last piece is made part of it.
+// Append a piece. The array has one more than may be sent: to write there first and look then is
+// less than to look first.
 static inline void tnd__edit_append(struct tnd_edit *e, const char *p, size_t len)
 {
-    struct tnd_str *last = &e->piece[e->n - (e->n > 0)];
-
-    if (len == 0 || e->overflow)
-        return;
-    if (len > UINT32_MAX - e->out_len || (e->n == TND_EDIT_PIECES && last->p + last->len != p)) {
+    e->piece[e->n] = (struct tnd_str){p, len};
+    e->out_len += len;
+    e->n = (uint16_t)(e->n + (len > 0));
+    if (e->n > TND_EDIT_PIECES) {
+        e->n--;
         e->overflow = true;
-        return;
     }
-    e->out_len += (uint32_t)len;
-    if (e->n > 0 && last->p + last->len == p)
-        last->len += len;
-    else
-        e->piece[e->n++] = (struct tnd_str){p, len};
 }
 
 // A position behind us or past the end is a mistake of the caller's: nothing may be sent.

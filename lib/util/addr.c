@@ -145,6 +145,18 @@ static size_t put_number(char *out, unsigned v)
     return n;
 }
 
+// An octet's digits, without a branch on how many. Writes four characters, a NUL behind the digits.
+static size_t put_octet(char *out, uint32_t v)
+{
+    uint32_t hundreds = v * 41 >> 12, rest = v - hundreds * 100, tens = rest * 103 >> 10;
+    uint32_t text = (hundreds | tens << 8 | (rest - tens * 10) << 16) + 0x303030;
+    unsigned skip = (v < 10) + (v < 100);
+
+    text >>= 8 * skip; // little endian hosts only: checked in meson.build
+    memcpy(out, &text, sizeof text);
+    return 3 - skip;
+}
+
 size_t tnd_addr_bare_text(const struct tnd_addr *a, char *out)
 {
     size_t n = 0;
@@ -156,7 +168,7 @@ size_t tnd_addr_bare_text(const struct tnd_addr *a, char *out)
         return strlen(out);
     }
     for (unsigned i = 0; i < 4; i++) {
-        n += put_number(out + n, a->ip[i]);
+        n += put_octet(out + n, a->ip[i]);
         out[n++] = i < 3 ? '.' : '\0';
     }
     return n - 1;

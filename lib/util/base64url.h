@@ -35,13 +35,14 @@ static inline void tnd__base64url_twelve(const uint8_t *in, char *out)
     memcpy(out, &v, sizeof v);
 }
 
-// Write TND_BASE64URL_LEN(len) characters, no NUL. Returns: that number.
-static inline size_t tnd_base64url_encode(const uint8_t *in, size_t len, char *out)
+// Write TND_BASE64URL_LEN(len) characters, no NUL. slack: octets readable behind `in`'s.
+// Returns: that number.
+static inline size_t tnd_base64url_encode_in(const uint8_t *in, size_t len, size_t slack, char *out)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     char *p = out;
 
-    for (; len >= 16; len -= 12, in += 12, p += 16)
+    for (; len >= 12 && len + slack >= 16; len -= 12, in += 12, p += 16)
         tnd__base64url_twelve(in, p);
     for (; len >= 3; len -= 3, in += 3) {
         uint32_t v = (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
@@ -59,6 +60,11 @@ static inline size_t tnd_base64url_encode(const uint8_t *in, size_t len, char *o
         *p++ = digits[in[1] << 2 & 63];
     }
     return (size_t)(p - out);
+}
+
+static inline size_t tnd_base64url_encode(const uint8_t *in, size_t len, char *out)
+{
+    return tnd_base64url_encode_in(in, len, 0, out);
 }
 
 // Value of one character, or 64 when it is none of the alphabet.

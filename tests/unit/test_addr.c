@@ -1,6 +1,8 @@
 // Addresses, ports, prefixes: what is read, what is refused, and back to text.
 #include "cmocka_all.h"
 
+#include <stdio.h>
+
 #include "util/addr.h"
 
 struct addr_case {
@@ -85,9 +87,25 @@ static void transports(void **state)
     assert_string_equal(tnd_transport_name(TND_TRANSPORT_TLS), "tls");
 }
 
+// Every octet, in every place.
+static void every_octet(void **state)
+{
+    char got[TND_ADDR_TEXT_MAX], want[TND_ADDR_TEXT_MAX];
+
+    (void)state;
+    for (unsigned v = 0; v < 256; v++) {
+        struct tnd_addr a = {.family = 4,
+                             .ip = {(uint8_t)v, (uint8_t)(v + 1), (uint8_t)(v + 93), (uint8_t)~v}};
+        snprintf(want, sizeof want, "%u.%u.%u.%u", a.ip[0], a.ip[1], a.ip[2], a.ip[3]);
+        assert_int_equal(tnd_addr_bare_text(&a, got), strlen(want));
+        assert_string_equal(got, want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_octet),
         cmocka_unit_test(addresses),
         cmocka_unit_test(prefixes),
         cmocka_unit_test(transports),

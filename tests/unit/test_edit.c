@@ -60,13 +60,13 @@ static void nothing(void **state)
     result_is("abc");
 }
 
-// Neighbours become one piece, so that a list of small puts does not run full.
+// Texts put behind each other become one piece, so that a list of small puts does not run full.
 static void neighbours_join(void **state)
 {
     (void)state;
     tnd_edit_begin(&e, "0123456789", 10);
-    for (uint32_t i = 0; i <= 10; i++)
-        tnd_edit_keep_to(&e, i);
+    tnd_edit_keep_to(&e, 10);
+    tnd_edit_keep_to(&e, 10); // nothing
     assert_int_equal(e.n, 1);
     for (int i = 0; i < 100; i++)
         tnd_edit_putz(&e, "x");
