@@ -700,8 +700,8 @@ void model_end(struct sim *s)
         (unsigned long long)m->callee_requests, (unsigned long long)m->paired,
         (unsigned long long)m->same_branches);
     if (s->sc->noise && s->sc->edits && s->n_calls == s->sc->calls && !s->sc->dns_trouble &&
-        s->sc->rate < 100 && m->lingering == 0)
-        sim_violation(s, "nobody lingered: this run proves too little");
+        s->sc->rate < 100 && (m->lingering == 0 || (!s->sc->restarts && m->lingered == 0)))
+        sim_violation(s, "nobody lingered, or nobody ceased to: this run proves too little");
     printf(
         "           %llu steps: %llu forwarded, %llu answered, %llu absorbed, %llu parked, "
         "%llu dropped; %llu draws, %llu repeated; %llu CANCELs after an edit, %llu hang-ups from "

@@ -27,7 +27,7 @@
 #define SECOND    1000000ull
 #define T1_MS     500
 #define T2_MS     4000
-#define PARK_MS   3000  // how long the engine lets a request wait for a name
+#define PARK_MS   3000 // how long the engine lets a request wait for a name
 #define LINGER_MS 8000 // how long an address that left the carrier's name stays its source
 
 #define BOX_ADDR   "10.0.1.5:5080"
