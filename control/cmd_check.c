@@ -22,7 +22,7 @@ static const char help[] =
     "Examples:\n"
     "  tandem check examples/two-trunks.yaml\n"
     "  tandem check --json examples/two-trunks.yaml\n"
-    "  tandem check /etc/tandem/edge.yaml && systemctl reload tandem\n";
+    "  tandem check edge.yaml && tandem run edge.yaml\n";
 
 static void print_count(uint32_t n, const char *what, const char *after)
 {
