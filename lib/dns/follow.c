@@ -3,15 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ZONES      256  // counters of questions under way, by hash of the last two labels
-#define PUT_OFF_MS 500u // at most; at random, so that a crowd spreads out
-#define TURNS_MAX  256  // entries looked at for one question
-#define LOCATE_MAX 64   // names located for one result
-#define USED_MAX   64   // names asked whether they were used, and places looked at for each
+#define ZONES      256    // counters of questions under way, by hash of the last two labels
+#define PUT_OFF_MS 500u   // at most; at random, so that a crowd spreads out
+#define TURNS_MAX  256    // entries looked at for one question
+#define LOCATE_MAX 64     // names located for one result
+#define SPARE_MS   60000u // how long a record set that nothing rests on is kept, and how many
+#define SPARE_MAX  4096u
+#define USED_MAX   64 // names asked whether they were used, and places looked at for each
 
 // A name rests on an entry. In two lists: of the name's edges and of the entry's.
 struct tnd_dns_edge {
     struct followed *name;
+    struct tnd_dns_entry *entry;
     struct tnd_dns_edge *next_of_name;
     struct tnd_dns_edge *next_of_entry, **at_of_entry;
 };
@@ -49,6 +52,8 @@ struct tnd_follow {
     struct link waiting; // incomplete, by patience
     struct link idle;    // not pinned, by last use as far as it is known
     struct tnd_located located;
+    uint64_t now_ms; // of the latest call that told it
+    size_t tied;     // record sets that something rests on
     uint64_t random;
     uint32_t zones[ZONES];
     struct followed *dying; // handed out as gone, freed at the next call
@@ -115,27 +120,43 @@ struct tnd_follow *tnd_follow_new(const struct tnd_follow_options *options)
 
 // ---- Edges --------------------------------------------------------------------------------
 
-static void cut_edges(struct followed *n)
+// Nothing rests on it any more: names come and go faster than TTLs end.
+static void let_entry_go(struct tnd_follow *f, struct tnd_dns_entry *e)
 {
-    while (n->edges) {
-        struct tnd_dns_edge *e = n->edges;
-        n->edges = e->next_of_name;
+    bool many = tnd_dns_cache_count(f->cache) - f->tied > SPARE_MAX;
+    uint64_t until_ms = f->now_ms + (many ? 0 : SPARE_MS);
+
+    if (!e->pending && e->due_ms > until_ms)
+        tnd_dns_cache_put_off(f->cache, e, until_ms);
+}
+
+static void cut(struct tnd_follow *f, struct tnd_dns_edge *edges)
+{
+    while (edges) {
+        struct tnd_dns_edge *e = edges;
+        edges = e->next_of_name;
         *e->at_of_entry = e->next_of_entry;
         if (e->next_of_entry)
             e->next_of_entry->at_of_entry = e->at_of_entry;
+        if (!e->entry->edges) {
+            f->tied--;
+            let_entry_go(f, e->entry);
+        }
         free(e);
     }
 }
 
-static bool tie(struct followed *n, struct tnd_dns_entry *entry)
+static bool tie(struct tnd_follow *f, struct followed *n, struct tnd_dns_entry *entry)
 {
     struct tnd_dns_edge *e = malloc(sizeof *e);
 
     if (!e)
         return false;
     e->name = n;
+    e->entry = entry;
     e->next_of_name = n->edges;
     n->edges = e;
+    f->tied += !entry->edges;
     e->next_of_entry = entry->edges;
     e->at_of_entry = &entry->edges;
     if (entry->edges)
@@ -145,13 +166,16 @@ static bool tie(struct followed *n, struct tnd_dns_entry *entry)
 }
 
 // The name rests on what it has just asked for, and on nothing else.
-static bool tie_all(struct followed *n, const struct tnd_located *l)
+static bool tie_all(struct tnd_follow *f, struct followed *n, const struct tnd_located *l)
 {
-    cut_edges(n);
-    for (uint32_t i = 0; i < l->n_asked; i++)
-        if (!tie(n, l->asked[i]))
-            return false;
-    return true;
+    struct tnd_dns_edge *before = n->edges;
+    bool fine = true;
+
+    n->edges = NULL;
+    for (uint32_t i = 0; i < l->n_asked && fine; i++)
+        fine = tie(f, n, l->asked[i]);
+    cut(f, before); // afterwards: what it goes on resting on is never let go
+    return fine;
 }
 
 // ---- Names --------------------------------------------------------------------------------
@@ -219,7 +243,8 @@ static void detach(struct tnd_follow *f, struct followed *n)
     unlink_(&n->waiting);
     f->stats.strangers -= !is_empty(&n->idle);
     unlink_(&n->idle);
-    cut_edges(n);
+    cut(f, n->edges);
+    n->edges = NULL;
     f->stats.names--;
 }
 
@@ -334,6 +359,7 @@ struct tnd_dns_entry *tnd_follow_question(struct tnd_follow *f, uint64_t now_ms)
 void tnd_follow_answer(struct tnd_follow *f, struct tnd_dns_entry *e, struct tnd_dns_answer *answer,
                        uint32_t took_us, uint64_t now_ms)
 {
+    f->now_ms = now_ms;
     --*zone_of(f, e);
     f->stats.under_way--;
     if (!answer) {
@@ -343,7 +369,10 @@ void tnd_follow_answer(struct tnd_follow *f, struct tnd_dns_entry *e, struct tnd
     }
     f->stats.answered += tnd_dns_is_answer((enum tnd_dns_outcome)answer->outcome);
     f->stats.failed += !tnd_dns_is_answer((enum tnd_dns_outcome)answer->outcome);
-    if (!tnd_dns_cache_store(f->cache, e, answer, took_us, next_random(f), now_ms))
+    bool changed = tnd_dns_cache_store(f->cache, e, answer, took_us, next_random(f), now_ms);
+    if (!e->edges)
+        let_entry_go(f, e); // nobody waited for it so long
+    if (!changed)
         return;
     for (struct tnd_dns_edge *d = e->edges; d; d = d->next_of_entry)
         if (is_empty(&d->name->dirty))
@@ -419,7 +448,7 @@ static bool locate(struct tnd_follow *f, struct followed *n, uint64_t now_ms,
 {
     tnd_locate(f->cache, &n->hop, &n->policy, now_ms, &f->located);
     f->stats.located++;
-    if (!tie_all(n, &f->located) || f->located.error == TND_LOCATE_NO_MEMORY) {
+    if (!tie_all(f, n, &f->located) || f->located.error == TND_LOCATE_NO_MEMORY) {
         n->patient_until_ms = now_ms + f->o.patience_ms; // again then; the old result stands
         append(&f->waiting, &n->waiting);
         return false;
@@ -498,6 +527,7 @@ bool tnd_follow_result(struct tnd_follow *f, uint64_t now_ms, struct tnd_follow_
 {
     struct followed *n;
 
+    f->now_ms = now_ms;
     free(f->dying);
     f->dying = NULL;
     if (is_crowded(f) && (n = outdated(f, now_ms)) != NULL) {

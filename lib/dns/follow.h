@@ -16,7 +16,9 @@
 //   that share their last two labels get no more than a quarter of it.
 // - A name that is not pinned and was not used for `idle_ms` is handed out a last time with
 //   `gone` set; so is the one that was not used for longest when there are more of them than
-//   `strangers`: requests bring them. Record sets that nothing rests on are dropped when due.
+//   `strangers`: requests bring them. Record sets that nothing rests on go
+//   after a minute, or at once while there are more than 4,096 of them: so memory is bounded by
+//   the names followed, however fast others come and go and however long their TTLs are.
 //   Use is a touch here, or what `last_used_ms` says: that is asked for the name that would have
 //   to go, and for no other.
 //

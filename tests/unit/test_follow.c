@@ -452,6 +452,39 @@ static void test_all_in_use(void **state)
     tnd_follow_free(w.f);
 }
 
+// Names come and go, with TTLs of a day: what they rested on does not stay.
+static void test_record_sets_are_bounded(void **state)
+{
+    struct users users = {.asked = 0};
+    struct world w = make_used(&users, 100);
+    struct tnd_locate_hop hop = {.port = 5060};
+    struct tnd_follow_stats stats;
+    struct tnd_dns_entry *e;
+    uint64_t most = 0;
+    char name[64], zone[128];
+
+    (void)state;
+    for (unsigned i = 0; i < 30000; i++, w.now_ms += i % 4 == 0) {
+        snprintf(hop.host, sizeof hop.host, "n%u.test", i);
+        snprintf(name, sizeof name, "sip:n%u.test:5060|", i);
+        snprintf(zone, sizeof zone, "n%u.test 86400 A 192.0.2.1\n", i);
+        assert_true(tnd_follow_add(w.f, name, &hop, &udp, false, NULL, w.now_ms));
+        for (int turn = 0; turn < 4; turn++) {
+            take_results(&w);
+            while ((e = tnd_follow_question(w.f, w.now_ms)) != NULL)
+                tnd_follow_answer(w.f, e, zone_ask(zone, e->name, e->type, false), 1, w.now_ms);
+        }
+        tnd_follow_stats(w.f, &stats);
+        most = stats.entries > most ? stats.entries : most;
+    }
+    assert_in_range(most, 200, 4096 + 8 * 100);
+    pass(&w, 61000); // a minute later only what the hundred rest on is left
+    tnd_follow_stats(w.f, &stats);
+    assert_int_equal(stats.names, 100);
+    assert_in_range(stats.entries, 100, 400);
+    tnd_follow_free(w.f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +502,7 @@ int main(void)
         cmocka_unit_test(test_used_is_not_idle),
         cmocka_unit_test(test_least_recently_used_goes),
         cmocka_unit_test(test_all_in_use),
+        cmocka_unit_test(test_record_sets_are_bounded),
     };
 
     return cmocka_run_group_tests_name("follow", tests, NULL, NULL);
