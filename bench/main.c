@@ -20,6 +20,7 @@
 #define RESULTS_MAX 256
 #define RUNS        7
 #define RUNS_MAX    101
+#define GROUP_MAX   16   // benchmarks of a file
 #define NOISY       0.10 // spread above which a result is marked
 
 struct result {
@@ -273,36 +274,62 @@ static bool wanted(const struct bench *b, const char *only)
     return !only || strncmp(b->name, only, strlen(only)) == 0;
 }
 
-static int run_all(const char *only, unsigned runs)
+// What is under way: repainted in place on a terminal, else a line where something begins.
+static void say(const char *what, unsigned round, const char *name)
 {
-    void *state[N_GROUPS][16] = {0};
-    unsigned n = 0;
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[Kbench: %s %u: %s", what, round, name);
+    else if (!*name)
+        fprintf(stderr, "bench: %s %u\n", what, round);
+}
 
+static bool open_all(const char *only, void *state[][GROUP_MAX], unsigned *n)
+{
+    for (size_t g = 0; g < N_GROUPS; g++)
+        for (size_t i = 0; groups[g][i].name; i++) {
+            if (!wanted(&groups[g][i], only))
+                continue;
+            say("preparing", ++*n, groups[g][i].name);
+            state[g][i] = groups[g][i].open();
+            if (!state[g][i]) {
+                fprintf(stderr, "bench: %s: cannot be set up\n", groups[g][i].name);
+                return false;
+            }
+        }
+    if (*n == 0)
+        fprintf(stderr, "bench: no benchmark is called '%s'\n", only ? only : "");
+    return *n > 0;
+}
+
+static void run_round(void *state[][GROUP_MAX], unsigned round)
+{
+    say("round", round, "");
     for (size_t g = 0; g < N_GROUPS; g++)
         for (size_t i = 0; groups[g][i].name; i++)
-            if (wanted(&groups[g][i], only)) {
-                fprintf(stderr, "bench: preparing %s\n", groups[g][i].name);
-                state[g][i] = groups[g][i].open();
-                n++;
-                if (!state[g][i]) {
-                    fprintf(stderr, "bench: %s: cannot be set up\n", groups[g][i].name);
-                    return -1;
-                }
+            if (state[g][i]) {
+                say("round", round, groups[g][i].name);
+                groups[g][i].once(state[g][i]);
             }
-    if (n == 0)
-        fprintf(stderr, "bench: no benchmark is called '%s'\n", only ? only : "");
-    for (unsigned r = 0; n > 0 && r < runs; r++) {
-        fprintf(stderr, "bench: round %u of %u\n", r + 1, runs);
-        for (size_t g = 0; g < N_GROUPS; g++)
-            for (size_t i = 0; groups[g][i].name; i++)
-                if (state[g][i])
-                    groups[g][i].once(state[g][i]);
-    }
+}
+
+static int run_all(const char *only, unsigned runs)
+{
+    static void *state[N_GROUPS][GROUP_MAX];
+    unsigned n = 0;
+
+    if (!open_all(only, state, &n))
+        return -1;
+    fprintf(stderr, "%sbench: %u rounds of %u benchmarks\n",
+            isatty(STDERR_FILENO) ? "\r\033[K" : "", runs, n);
+    for (unsigned r = 1; r <= runs; r++)
+        run_round(state, r);
+    if (isatty(STDERR_FILENO))
+        fputs("\r\033[K", stderr);
     for (size_t g = 0; g < N_GROUPS; g++)
         for (size_t i = 0; groups[g][i].name; i++)
             if (state[g][i])
                 groups[g][i].close(state[g][i]);
-    return n > 0 ? 0 : -1;
+    return 0;
 }
 
 // To the last core: interrupts and everybody else prefer the first.

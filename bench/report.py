@@ -16,7 +16,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import results as measured  # noqa: E402
 import svg  # noqa: E402
 
-STAGES = ["rx", "frame", "parse", "digest", "steer", "route", "pick", "egress", "rewrite", "tx"]
 BEGIN, END = "<!-- bench: written by `make bench-readme` -->", "<!-- bench: end -->"
 
 # Rows of README's table: name, what it is.
@@ -31,8 +30,18 @@ README_ROWS = [
     ("pick.16", "pick among 16 records"),
     ("pick.256", "among 256"),
     ("pick.walk.256", "RFC 2782's linear draw among 256"),
+    ("pick.alias.256", "an alias table's"),
+    ("pick.maglev.256", "Maglev's"),
+    ("pick.moved.rendezvous", "calls that move when one of 16 targets dies"),
+    ("pick.moved.maglev", "with Maglev"),
+    ("pick.moved.alias", "with an alias table"),
+    ("pick.moved.walk", "with the linear draw"),
+    ("pick.worst_share_error", "worst error of a share, weights 1:1 to 1:65535"),
+    ("pick.worst_share_error.kamailio", "of Kamailio's 100 slots"),
+    ("pick.worst_share_error.haproxy", "of HAProxy's rounding"),
     ("table.lookup.1m", "look up one of 1 M names"),
     ("table.bytes_per_name.1m", "memory of a name"),
+    ("table.publish", "publish a version"),
     ("ref.miss", "one dependent memory miss"),
     ("route.ring.cold", "the whole engine, one worker, packets not in the cache"),
     ("route.ring.1m", "with 1 M names"),
@@ -60,7 +69,7 @@ def show(result):
         return svg.number(value) + ("/s" if svg.number(value)[-1].isalpha() else " /s")
     if unit == "bytes":
         return f"{svg.number(value)} B"
-    return svg.percent(value)
+    return svg.percent(value) if unit == "share" else f"{svg.number(value)} {unit}"
 
 
 def mark(result):
@@ -105,8 +114,8 @@ def plot_throughput(by_name, own_style=False):
 
 
 def plot_stages(by_name):
-    rows = [(s, by_name[f"route.stage.{s}"]["value"], mark(by_name[f"route.stage.{s}"]), 0)
-            for s in STAGES if f"route.stage.{s}" in by_name]
+    prefix = "route.stage."
+    rows = [(name[len(prefix):], r["value"], mark(r), 0) for name, r in by_name.items() if name.startswith(prefix)]
     if not rows:
         return ""
     whole = by_name["route.request.cold"]["value"]

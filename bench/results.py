@@ -17,6 +17,7 @@ RATIOS = [
     ("pick.16 / pick.walk.16", "pick.16", "pick.walk.16", ("<=", 1.5)),
     ("pick.256 / pick.walk.256", "pick.256", "pick.walk.256", ("<=", 3.5)),
     ("table.lookup.1m / ref.miss", "table.lookup.1m", "ref.miss", ("<=", 0.5)),
+    ("table churn / still", "table.churn", "table.churn.still", ("<=", 1.05)),
     ("request cold / parse.invite", "route.request.cold", "parse.invite", ("<=", 4)),
     ("ring 1m / cold", "route.ring.1m", "route.ring.cold", (">=", 0.85)),
     ("ring churn / cold", "route.ring.churn", "route.ring.cold", (">=", 0.95)),
