@@ -12,7 +12,10 @@
 //           their cell and only the latest of them is published in the end.
 // Lifetime: a set found is valid until the reader's next quiescent state.
 // Memory:   a name 32 bytes and 11 to 21 of slots, a cell 64, a set its size and 64; while
-//           growing, the slots of the old and of the new table.
+//           growing, the slots of the old and of the new table. Slots are those of the most names
+//           there ever were: 1.7 MB for 65,535 trunks and the 16,384 names that requests may
+//           bring. Removals retire memory beyond `retired_max` too: only a reader that never
+//           reports keeps it, and that is a worker that hangs.
 // Cost:     four dependent lines: slot, entry, cell, set; bench `table.lookup.*`.
 #pragma once
 
