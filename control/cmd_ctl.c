@@ -15,7 +15,8 @@
 static const char help[] =
     "usage: tandem ctl [-s SOCKET] [--json] show TOPIC | watch | stop\n"
     "\n"
-    "Ask a running engine. Topics: trunks, targets, workers, drops, memory, config.\n"
+    "Ask a running engine. Topics: trunks, targets, workers, stages, drops, memory,\n"
+    "config.\n"
     "\n"
     "commands:\n"
     "  show TOPIC     print it once\n"

@@ -211,6 +211,40 @@ static void show_workers(const json_t *answer, FILE *out)
     show_control(json_object_get(answer, "control"), out);
 }
 
+static void stage_row(struct row *r, const json_t *o)
+{
+    char text[TND_UNITS_MAX];
+    double each = json_number_value(json_object_get(o, "ns_per_message")) / 1e9;
+
+    put(r, text_of(o, "stage"));
+    put(r, tnd_units_percent(json_number_value(json_object_get(o, "share")), text));
+    put(r, tnd_units_duration(json_number_value(json_object_get(o, "seconds")), text));
+    put(r, tnd_units_duration(each, text));
+    put(r, text_of(o, "what"));
+}
+
+static void show_stages(const json_t *answer, FILE *out)
+{
+    static const struct tnd_column columns[] = {{"STAGE", TND_LEFT, 0},
+                                                {"SHARE", TND_RIGHT, 0},
+                                                {"TIME", TND_RIGHT, 0},
+                                                {"A MESSAGE", TND_RIGHT, 0},
+                                                {"WHAT", TND_LEFT, 20}};
+    char seconds[TND_UNITS_MAX], messages[TND_UNITS_MAX], each[TND_UNITS_MAX];
+    const json_t *list = json_object_get(answer, "stages"), *item;
+    double busy_ns = 0;
+    size_t i;
+
+    PRINT(columns, list, stage_row, out);
+    json_array_foreach((json_t *)list, i, item) if (strcmp(text_of(item, "stage"), "idle") != 0)
+        busy_ns += json_number_value(json_object_get(item, "ns_per_message"));
+    fprintf(out, "\n%s of %" PRIu64 " worker%s, %s messages, %s each but idle\n",
+            tnd_units_duration(json_number_value(json_object_get(answer, "seconds")), seconds),
+            number_of(answer, "workers"), number_of(answer, "workers") == 1 ? "" : "s",
+            tnd_units_total(number_of(answer, "messages"), messages),
+            tnd_units_duration(busy_ns / 1e9, each));
+}
+
 static void drop_row(struct row *r, const json_t *o)
 {
     if (number_of(o, "count") == 0)
@@ -326,6 +360,7 @@ static const struct {
 } topics[] = {
     {"trunks", show_trunks}, {"targets", show_targets}, {"workers", show_workers},
     {"drops", show_drops},   {"memory", show_memory},   {"config", show_config},
+    {"stages", show_stages},
 };
 
 bool tnd_ctl_text_knows(const char *topic)

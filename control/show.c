@@ -296,6 +296,36 @@ static json_t *worker_json(const struct tnd_control *c, uint16_t w)
     return o;
 }
 
+// All workers together. The stages' seconds add up to the workers' own.
+static json_t *show_stages(struct tnd_control *c)
+{
+    double hz = (double)tnd_dataplane_hz(c->dataplane);
+    uint64_t cycles[TND_STAGE_COUNT] = {0}, elapsed = 0, messages = 0;
+    json_t *list = json_array();
+
+    for (uint16_t w = 0; w < tnd_dataplane_workers(c->dataplane); w++) {
+        struct tnd_worker_stats s;
+        tnd_dataplane_stats(c->dataplane, w, &s);
+        for (int i = 0; i < TND_STAGE_COUNT; i++) {
+            cycles[i] += s.io.cycles[i];
+            elapsed += s.io.cycles[i]; // not what was stamped later: shares add up to 1
+        }
+        messages += s.io.jobs;
+    }
+    for (int i = 0; i < TND_STAGE_COUNT; i++) {
+        double seconds = (double)cycles[i] / hz;
+        json_array_append_new(
+            list, json_pack("{s:s, s:f, s:f, s:f, s:s}", "stage", tnd_stage_name((enum tnd_stage)i),
+                            "seconds", seconds, "share",
+                            elapsed ? (double)cycles[i] / (double)elapsed : 0.0, "ns_per_message",
+                            messages ? seconds * 1e9 / (double)messages : 0.0, "what",
+                            tnd_stage_what((enum tnd_stage)i)));
+    }
+    return json_pack("{s:o, s:f, s:I, s:i}", "stages", list, "seconds", (double)elapsed / hz,
+                     "messages", (json_int_t)messages, "workers",
+                     (int)tnd_dataplane_workers(c->dataplane));
+}
+
 static double ms_of(uint64_t ns)
 {
     return (double)ns / 1e6;
@@ -543,10 +573,8 @@ static const struct {
     const char *topic;
     json_t *(*show)(struct tnd_control *c);
 } topics[] = {
-    {"workers", show_workers},
-    {"drops", show_drops},
-    {"memory", show_memory},
-    {"summary", show_summary},
+    {"workers", show_workers}, {"stages", show_stages},   {"drops", show_drops},
+    {"memory", show_memory},   {"summary", show_summary},
 };
 
 json_t *tnd_control_answer(void *control, const json_t *request, struct tnd_ctl_stream *stream)

@@ -98,19 +98,31 @@ struct tnd_kernel_packet {
 };
 bool tnd_dataplane_take_packet(struct tnd_dataplane *dp, struct tnd_kernel_packet *out);
 
-// Where a worker's cycles go. X(name)
-#define TND_STAGES(X)                                                                        \
-    X(rx)                                                                                    \
-    X(frame) X(parse) X(digest) X(steer) X(route) X(pick) X(egress) X(sign) X(rewrite) X(tx) \
-        X(idle)
+// Where a worker's cycles go: all of them, so that the stages add up to the time it has run.
+// X(name, what it is for)
+#define TND_STAGES(X)                                                                 \
+    X(rx, "frames from a port")                                                       \
+    X(frame, "headers, checksum, reassembly: is it a message for us")                 \
+    X(parse, "the message's syntax")                                                  \
+    X(digest, "keyed hashes of call and transaction")                                 \
+    X(steer, "to and from the worker that owns the call")                             \
+    X(route, "source, token, rules: which name, or which answer")                     \
+    X(pick, "which target; memory")                                                   \
+    X(egress, "interface, next hop, listener")                                        \
+    X(sign, "branch and token")                                                       \
+    X(rewrite, "the message as it leaves, in a frame")                                \
+    X(tx, "frames to a port, counters, buffers given back")                           \
+    X(loop, "of loops with work, what is no stage: queues polled, parked, published") \
+    X(idle, "loops without work, sleep")
 
 enum tnd_stage {
-#define X(name) TND_STAGE_##name,
+#define X(name, what) TND_STAGE_##name,
     TND_STAGES(X)
 #undef X
         TND_STAGE_COUNT
 };
 const char *tnd_stage_name(enum tnd_stage s);
+const char *tnd_stage_what(enum tnd_stage s);
 
 // W: worker, relaxed; R: control.
 struct tnd_io_counters {
@@ -125,6 +137,7 @@ struct tnd_io_counters {
     uint64_t vlan;                   // frames of a VLAN: a kernel sub-interface's, none of ours
     uint64_t loops, sleeps;
     uint64_t cycles[TND_STAGE_COUNT];
+    uint64_t elapsed; // cycles since its first loop, to the end of its last
 };
 
 struct tnd_worker_stats {

@@ -7,12 +7,23 @@
 const char *tnd_stage_name(enum tnd_stage s)
 {
     static const char *const names[TND_STAGE_COUNT] = {
-#define X(name) #name,
+#define X(name, what) #name,
         TND_STAGES(X)
 #undef X
     };
 
     return (unsigned)s < TND_STAGE_COUNT ? names[s] : "unknown";
+}
+
+const char *tnd_stage_what(enum tnd_stage s)
+{
+    static const char *const whats[TND_STAGE_COUNT] = {
+#define X(name, what) what,
+        TND_STAGES(X)
+#undef X
+    };
+
+    return (unsigned)s < TND_STAGE_COUNT ? whats[s] : "";
 }
 
 static void load_all(void *to, const void *from, size_t size)

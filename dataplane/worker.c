@@ -47,6 +47,7 @@ static uint32_t poll_inboxes(struct tnd_worker *w)
         tnd_stage_end(w, TND_STAGE_steer);
         finish(w, jobs, n);
         tnd_steer_free(w, jobs, n);
+        tnd_stage_end(w, TND_STAGE_tx);
         done += n;
     }
     return done;
@@ -74,6 +75,7 @@ static uint32_t poll_queue(struct tnd_worker *w, uint16_t interface, uint16_t qu
     tnd_stage_end(w, TND_STAGE_steer);
     finish(w, jobs, n_jobs);
     tnd_steer_free(w, jobs, n_jobs);
+    tnd_stage_end(w, TND_STAGE_tx);
     return n;
 }
 
@@ -149,11 +151,31 @@ static void ring_if_needed(struct tnd_worker *w)
         atomic_store(&w->dp->rung, false);
 }
 
+// Between two loops a worker sleeps, or others have the thread.
+static void begin_loop(struct tnd_worker *w, uint64_t now)
+{
+    if (w->begun == 0)
+        w->begun = w->looped = now;
+    tnd_add(&w->io.cycles[TND_STAGE_idle], now - w->looped);
+    w->staged = 0;
+}
+
+// What was no stage's is the loop's, so that all of them add up.
+static void end_loop(struct tnd_worker *w, uint64_t start, bool idle)
+{
+    uint64_t now = rte_rdtsc();
+
+    tnd_add(&w->io.cycles[idle ? TND_STAGE_idle : TND_STAGE_loop], now - start - w->staged);
+    __atomic_store_n(&w->io.elapsed, now - w->begun, __ATOMIC_RELAXED);
+    w->looped = now;
+}
+
 uint32_t tnd_worker_poll(struct tnd_worker *w)
 {
     struct tnd_dataplane *dp = w->dp;
     uint64_t start = rte_rdtsc();
 
+    begin_loop(w, start);
     w->now_ms = start / dp->tsc_per_ms;
     // Pairs with release in tnd_dataplane_publish_policy.
     atomic_store_explicit(&w->policy, atomic_load_explicit(&dp->policy, memory_order_acquire),
@@ -170,9 +192,8 @@ uint32_t tnd_worker_poll(struct tnd_worker *w)
         give_wants(w);
     ring_if_needed(w);
     tnd_count(&w->io.loops);
-    if (done == 0)
-        tnd_add(&w->io.cycles[TND_STAGE_idle], rte_rdtsc() - start);
     rte_rcu_qsbr_quiescent(dp->qsbr, w->index);
+    end_loop(w, start, done == 0);
     return done;
 }
 
@@ -192,9 +213,7 @@ int tnd_worker_main(void *arg)
             rte_pause();
             continue;
         }
-        uint64_t before = rte_rdtsc();
         tnd_worker_sleep(w);
-        tnd_add(&w->io.cycles[TND_STAGE_idle], rte_rdtsc() - before);
         if (w->naps == 0)
             w->idle_loops = 0;
     }

@@ -70,7 +70,10 @@ struct tnd_worker {
     // reads `policy` through this copy.
     const struct tnd_policy *_Atomic policy;
     const struct tnd_adjacency_table *adjacency;
-    uint64_t now_ms, stamp;
+    uint64_t now_ms;
+    uint64_t stamp;         // end of the last stage
+    uint64_t staged;        // cycles of stages in this loop
+    uint64_t begun, looped; // the first loop's beginning, the last one's end
     uint32_t next_inbox, idle_loops, naps, datagram_ids;
     bool rang;                                 // has something for control in this loop
     struct rte_ring *inbox[TND_WORKERS_MAX];   // from worker i to us
@@ -151,6 +154,7 @@ static inline void tnd_stage_end(struct tnd_worker *w, enum tnd_stage stage)
     uint64_t now = rte_rdtsc();
 
     tnd_add(&w->io.cycles[stage], now - w->stamp);
+    w->staged += now - w->stamp;
     w->stamp = now;
 }
 

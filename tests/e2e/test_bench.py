@@ -10,7 +10,7 @@ from conftest import BUILD
 
 SIZES = [1, 2, 4, 8, 16, 32, 64, 256]
 STAGES = ["rx", "frame", "parse", "digest", "steer", "route", "pick", "egress", "sign", "rewrite",
-          "tx"]
+          "tx", "loop"]
 NAMES = {"parse.invite": "ns", "digest.invite": "ns", "ref.lines": "ns", "ref.memcpy": "ns", "ref.miss": "ns",
          **{f"pick.{n}": "ns" for n in SIZES}, "pick.addresses.16": "ns",
          **{f"pick.{k}.{n}": "ns" for k in ("walk", "alias", "maglev", "latency") for n in SIZES},

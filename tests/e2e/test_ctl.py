@@ -19,6 +19,7 @@ HEADS = {
     "trunks": "TRUNK URI LIVE REQUESTS IN OUT ANSWERED DROPPED",
     "targets": "TRUNK TIER SHARE TARGET HOST WEIGHT REQUESTS STATE",
     "workers": "WORKER CPU BUSY REQUESTS RESPONSES GIVEN TAKEN PARKED",
+    "stages": "STAGE SHARE TIME A MESSAGE WHAT",
     "drops": "no packet was dropped",
     "memory": "WHAT SIZE",
 }
@@ -80,6 +81,26 @@ def test_every_topic_fits_80_columns(place):
             assert " ".join(lines[0].split()) == HEADS[topic]
     assert re.search(r"^trunks\.carrier\.uri +sip:carrier\.test$", text, re.M), text
     assert re.search(r"^listen\.1\.address +192\.0\.2\.1:5060$", text, re.M), text
+
+
+def test_stages_add_up_to_the_whole(place):
+    site, _, edge = place(FOUR, 4)
+    site.caller.run("python3", "-c", "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM)"
+                                     ".sendto(b'nonsense', ('192.0.2.1', 5060))")
+    wait_until(edge.drops, 5, "a drop")
+    time.sleep(1)
+    began, shown = time.monotonic(), edge.ctl("show", "stages")
+    stages = {s["stage"]: s for s in shown["stages"]}
+    assert list(stages)[0] == "rx" and list(stages)[-1] == "idle"
+    assert sum(s["seconds"] for s in stages.values()) == pytest.approx(shown["seconds"], rel=1e-4)
+    assert sum(s["share"] for s in stages.values()) == pytest.approx(1, rel=1e-4)
+    assert shown["messages"] >= 1 and stages["parse"]["seconds"] > 0
+    assert stages["idle"]["share"] > 0.9
+    # It is the workers' whole time: a second later they have a second more each.
+    time.sleep(1)
+    again = edge.ctl("show", "stages")["seconds"]
+    passed = (time.monotonic() - began) * shown["workers"]
+    assert again - shown["seconds"] == pytest.approx(passed, rel=0.3)
 
 
 def test_watch_in_a_pipe_prints_a_line_per_change(place):

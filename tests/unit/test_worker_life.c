@@ -137,9 +137,41 @@ static void other_devices(void **state)
     }
 }
 
+// Whatever a worker does, its stages' cycles are all that have passed since its first loop.
+static void stages_add_up(void **state)
+{
+    struct world *w = make_world(2, true);
+    struct tnd_worker_stats s;
+    uint64_t all[TND_STAGE_COUNT] = {0};
+    struct tnd_datagram d[32];
+
+    (void)state;
+    for (unsigned call = 0; call < 200; call++) {
+        offer_call(w, call, 10);
+        run(w);
+        while (tnd_dataplane_collect(w->dp, 0, d, 32) > 0)
+            continue;
+    }
+    for (uint16_t i = 0; i < 2; i++) {
+        uint64_t sum = 0;
+        tnd_dataplane_stats(w->dp, i, &s);
+        for (int k = 0; k < TND_STAGE_COUNT; k++) {
+            sum += s.io.cycles[k];
+            all[k] += s.io.cycles[k];
+        }
+        assert_true(sum > 0);
+        assert_true(sum == s.io.elapsed);
+    }
+    for (int k = 0; k < TND_STAGE_COUNT; k++)
+        if (all[k] == 0)
+            fail_msg("%s", tnd_stage_name((enum tnd_stage)k));
+    end_world(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WORLD_CASE(stages_add_up),
         WORLD_CASE(parked_until_published),
         WORLD_CASE(many_wakes_are_kept),
         WORLD_CASE(versions_are_freed_after_a_grace_period),
