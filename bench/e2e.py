@@ -17,7 +17,8 @@ the slower end can do. Where that is the source, which testpmd shows, the figure
             as Tandem's does
 
 All of it is bound by the kernel: both ends of a veth are system calls. cpu: CPU time of the process
-that is measured, its system calls included, for each request.
+that is measured, its system calls included, for each request. busy: the share of its processor that
+this is; well below 1, and the source was the slower end.
 """
 import argparse
 import contextlib
@@ -109,12 +110,13 @@ def cpu_of(pid):
 
 
 class Times:
-    """CPU seconds of every process at this moment."""
+    """CPU seconds of every process at this moment. Kernel threads (children of 2) do what the others
+    make them do: a veth's packets, when there are many, are ksoftirqd's work."""
 
     def __init__(self):
         self.at = time.monotonic()
         found = {int(d): cpu_of(d) for d in os.listdir("/proc") if d.isdigit()}
-        self.seconds = {pid: c[1] for pid, c in found.items() if c}
+        self.seconds = {pid: c[1] for pid, c in found.items() if c and c[0] != 2}
         self.parent = {pid: c[0] for pid, c in found.items() if c}
 
     def tree(self, root):
@@ -201,7 +203,7 @@ KINDS = {"tandem": start_tandem, "testpmd": start_testpmd, "kamailio": start_kam
 
 
 def measure(place, kind, seconds):
-    """One round of one kind: {"rate", "cpu_ns", "both_ns", "unfit": text or None}."""
+    """One round of one kind: {"rate", "cpu_ns", "busy", "unfit": text or None}."""
     with contextlib.ExitStack() as stack:
         process = KINDS[kind](place, stack)
         stack.callback(process.stop)
@@ -227,7 +229,7 @@ def measure(place, kind, seconds):
         unfit = "the processors were not free: others ran on them meanwhile"
     elif told["lost"] > LOST_MAX * told["sent"]:
         unfit = f"{told['lost']} of {told['sent']} requests were lost"
-    return {"rate": done / told["seconds"], "cpu_ns": used / done * 1e9, "unfit": unfit}
+    return {"rate": done / told["seconds"], "cpu_ns": used / done * 1e9, "busy": used / told["seconds"], "unfit": unfit}
 
 
 def result(name, unit, rounds, key):
@@ -255,7 +257,8 @@ def print_table(found):
     width = max(len(r["name"]) for r in found)
     print(f"\n{'NAME':{width}}    MEDIAN    SPREAD  RUNS")
     for r in found:
-        value = svg.ns(r["value"]) if r["unit"] == "ns" else svg.number(r["value"]) + "/s"
+        show = {"ns": svg.ns, "share": svg.percent}.get(r["unit"], lambda v: svg.number(v) + "/s")
+        value = show(r["value"])
         mark = "invalid" if r.get("invalid") else "noisy" if r["noisy"] else ""
         print(f"{r['name']:{width}}  {value:>8}  {svg.percent(r['spread']):>8}  {r['runs']:4}  {mark}".rstrip())
     for note in dict.fromkeys(r["note"] for r in found):
@@ -291,6 +294,7 @@ def run(build, kinds, rounds, seconds):
     for kind in kinds:
         out.append(result(f"e2e.{kind}", "requests/s", found[kind], "rate"))
         out.append(result(f"e2e.{kind}.cpu", "ns", found[kind], "cpu_ns"))
+        out.append(result(f"e2e.{kind}.busy", "share", found[kind], "busy"))
     return out
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+import textwrap
 from html import escape
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -224,22 +225,26 @@ def readme_block(data, by_name, plot):
             row = below if above.startswith("peer.") or above == "e2e.kamailio.cpu" else above
             goals.setdefault(row, []).append(
                 f"{r['name']} {r['value']:.3g}, goal {measured.goal_text(r)}: {measured.verdict(r)}")
-    lines = [BEGIN, f"`make bench` on {machine(data)}. Medians of {max(r['runs'] for r in data['results'])} runs; "
-             "times are this machine's, ratios are within the run.", "",
+    intro = (f"`make bench` on {machine(data)}. Medians of {max(r['runs'] for r in data['results'])} runs; times are "
+             "this machine's, ratios are within the run. What the names mean is in "
+             "[docs/benchmarks.md](docs/benchmarks.md).")
+    lines = [BEGIN, *textwrap.wrap(intro, 116, break_on_hyphens=False), "",
              "| what | name | median | spread | beside it |", "|---|---|--:|--:|---|"]
     for name, what in README_ROWS:
         r = by_name.get(name)
         if not r:
             continue
-        remarks = "; ".join(goals.get(name, []) + [m for m in [mark(r)] if m])
+        marks = [mark(r)] if mark(r) and not (mark(r) == "invalid" and name in goals) else []
+        remarks = "; ".join(goals.get(name, []) + marks)
         lines.append(f"| {what} | `{name}` | {show(r)} | {svg.percent(r['spread'])} | {remarks} |")
     lines += ["", f"![Requests per second]({plot})", ""]
     two, one = by_name.get("route.ring.2w"), by_name.get("route.ring.1w")
     if two and one:
         factor = two["value"] / one["value"]
         valid = "" if not two.get("invalid") else f" That figure is invalid: {two['note']}."
-        lines.append(f"Two workers do {factor:.2f} times what one does, steering included; the machine has "
-                     f"{data['host']['cores']} cores, so nothing beyond two was measured.{valid}")
+        lines += textwrap.wrap(
+            f"Two workers do {factor:.2f} times what one does, steering included; the machine has "
+            f"{data['host']['cores']} cores, so nothing beyond two was measured.{valid}", 116)
     lines.append(END)
     return "\n".join(lines)
 

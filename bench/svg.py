@@ -39,7 +39,7 @@ def ns(v):
 
 
 def percent(v):
-    return f"{v * 100:.2f} %"
+    return f"{v * 100:.2g} %" if 0 < v < 0.0001 else f"{v * 100:.2f} %"
 
 
 def svg(height, title, parts, own_style=False):
