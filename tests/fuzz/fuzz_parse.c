@@ -2,6 +2,8 @@
 // cut out the same way again.
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "fuzz/fuzz.h"
 #include "sip/parse.h"
@@ -116,6 +118,36 @@ static bool same(const struct tnd_sip_msg *a, const struct tnd_sip_msg *b)
            memcmp(a->hdr, b->hdr, a->n_hdrs * sizeof a->hdr[0]) == 0;
 }
 
+// Returns: the end of TND_SIP_MAX and more readable octets, a closed page behind it.
+static char *edge(void)
+{
+    static char *end;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), room = 2 * TND_SIP_MAX;
+    char *map;
+
+    if (end)
+        return end;
+    map = mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(map != MAP_FAILED && mprotect(map + room, page, PROT_NONE) == 0);
+    end = map + room;
+    return end;
+}
+
+// The kernels for wide registers are compiled without sanitizers: a page shows one octet too far.
+static void same_with_each_kernel(const uint8_t *data, size_t size, const struct tnd_sip_msg *m)
+{
+    static struct tnd_sip_msg again;
+    char *at;
+
+    if (size > 2 * TND_SIP_MAX)
+        return;
+    at = edge() - size;
+    memcpy(at, data, size);
+    for (unsigned i = 0; tnd_scan_kernel(i); i++)
+        CHECK(tnd_sip_parse_with(tnd_scan_kernel(i), at, size, &again) == m->error &&
+              same(m, &again));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct tnd_sip_msg m, again;
@@ -125,9 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(copy, data, size);
     CHECK(tnd_sip_parse(copy, size, &m) == m.error);
     check_message(&m, copy, size);
-    for (unsigned i = 0; tnd_scan_kernel(i); i++)
-        CHECK(tnd_sip_parse_with(tnd_scan_kernel(i), copy, size, &again) == m.error &&
-              same(&m, &again));
+    same_with_each_kernel(data, size, &m);
     if (m.error == TND_SIP_ERR_NONE) {
         check_good(&m);
         cut = malloc(m.len);
