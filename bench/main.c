@@ -153,6 +153,10 @@ static const char *value_text(const struct result *r, double v, char out[TND_UNI
         return tnd_units_rate(v, out);
     if (strcmp(r->unit, "bytes") == 0)
         return tnd_units_bytes(v, out);
+    if (strcmp(r->unit, "bytes/s") == 0) {
+        tnd_units_bytes(v, out);
+        return strcat(out, "/s");
+    }
     return tnd_units_percent(v, out);
 }
 
@@ -181,7 +185,7 @@ static void print_results(FILE *out)
 
     for (unsigned i = 0; t && i < n_results; i++) {
         const struct result *r = &results[i];
-        bool more_is_better = strcmp(r->unit, "requests/s") == 0;
+        bool more_is_better = strstr(r->unit, "/s") != NULL;
         snprintf(runs, sizeof runs, "%u", r->n);
         tnd_table_text_row(
             t, (const char *const[]){r->name, value_text(r, quantile(r, 0.5), median),

@@ -23,6 +23,7 @@ BEGIN, END = "<!-- bench: written by `make bench-readme` -->", "<!-- bench: end 
 README_ROWS = [
     ("parse.invite", "parse a 720-octet INVITE, all that routing needs, validated"),
     ("parse.corpus", "parse a mixed corpus, each message"),
+    ("parse.corpus.rate", "the same, octets of messages"),
     ("peer.sofia.parse.invite", "the same messages and fields, sofia-sip"),
     ("peer.osip.parse.invite", "oSIP"),
     ("peer.re.parse.invite", "libre"),
@@ -68,8 +69,8 @@ def show(result):
         return svg.ns(value)
     if unit == "requests/s":
         return svg.number(value) + ("/s" if svg.number(value)[-1].isalpha() else " /s")
-    if unit == "bytes":
-        return f"{svg.number(value)} B"
+    if unit in ("bytes", "bytes/s"):
+        return f"{svg.number(value)} {unit.replace('bytes', 'B')}"
     return svg.percent(value) if unit == "share" else f"{svg.number(value)} {unit}"
 
 

@@ -1,9 +1,11 @@
 // The parser and the digests over different INVITEs, and what the machine itself costs.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "bench/bench.h"
+#include "bench/corpus.h"
 #include "bench/messages.h"
 #include "proxy/engine.h"
 #include "sip/msg.h"
@@ -36,6 +38,53 @@ static void parse_once(void *state)
         for (uint32_t i = 0; i < MESSAGES; i++)
             bench_use(tnd_sip_parse(m->m.text[i], TND_SOURCE_LEN, &m->msg));
     bench_record("parse.invite", "ns", (bench_cpu_ns() - start) / ((double)ROUNDS * MESSAGES));
+}
+
+// ---- A mixed corpus -------------------------------------------------------------------
+
+struct mixed {
+    struct corpus *corpus;
+    struct tnd_sip_msg msg;
+};
+
+static void close_mixed(void *state)
+{
+    struct mixed *m = state;
+
+    free(m->corpus);
+    free(m);
+}
+
+static void *open_mixed(void)
+{
+    struct mixed *m = calloc(1, sizeof *m);
+
+    if (!m || !(m->corpus = corpus_new())) {
+        free(m);
+        return NULL;
+    }
+    for (unsigned i = 0; i < CORPUS_MESSAGES; i++)
+        if (tnd_sip_parse(m->corpus->text[i], m->corpus->len[i], &m->msg) != TND_SIP_ERR_NONE) {
+            fprintf(stderr, "bench: parse.corpus: %s in:\n%.*s\n",
+                    tnd_sip_error_text((enum tnd_sip_error)m->msg.error), m->corpus->len[i],
+                    m->corpus->text[i]);
+            close_mixed(m);
+            return NULL;
+        }
+    return m;
+}
+
+static void mixed_once(void *state)
+{
+    struct mixed *m = state;
+    double start = bench_cpu_ns(), ns;
+
+    for (int r = 0; r < ROUNDS; r++)
+        for (uint32_t i = 0; i < CORPUS_MESSAGES; i++)
+            bench_use(tnd_sip_parse(m->corpus->text[i], m->corpus->len[i], &m->msg));
+    ns = bench_cpu_ns() - start;
+    bench_record("parse.corpus", "ns", ns / ((double)ROUNDS * CORPUS_MESSAGES));
+    bench_record("parse.corpus.rate", "bytes/s", (double)m->corpus->octets * ROUNDS / ns * 1e9);
 }
 
 // The ends of the header lines, by the C library, and nothing else.
@@ -186,6 +235,7 @@ static void miss_once(void *state)
 
 const struct bench bench_sip[] = {
     {"parse.invite", open_messages, parse_once, free},
+    {"parse.corpus", open_mixed, mixed_once, close_mixed},
     {"digest.invite", open_digests, digest_once, close_digests},
     {"ref.lines", open_messages, lines_once, free},
     {"ref.memcpy", open_messages, memcpy_once, free},
