@@ -51,19 +51,16 @@ TND__INLINE void enter(struct tnd_sip_msg *m, struct chains *c, size_t n, size_t
                        size_t stop, size_t end, enum tnd_hdr id)
 {
     struct tnd_sip_hdr *h = &m->hdr[n];
-    uint64_t spans = line | (uint64_t)at << 16 | (uint64_t)(stop - at) << 32 | (uint64_t)end << 48;
 
-    memcpy(h, &spans, sizeof spans); // one store
+    h->line = (uint16_t)line;
+    h->value = (uint16_t)at;
+    h->value_len = (uint16_t)(stop - at);
+    h->end = (uint16_t)end;
     h->id = (uint8_t)id;
     h->next = TND_SIP_NO_HDR;
     ((uint8_t *)m)[c->next_of[id]] = (uint8_t)n;
     c->next_of[id] = (uint16_t)((uint8_t *)&h->next - (uint8_t *)m);
 }
-_Static_assert(offsetof(struct tnd_sip_hdr, line) == 0 &&
-                   offsetof(struct tnd_sip_hdr, value) == 2 &&
-                   offsetof(struct tnd_sip_hdr, value_len) == 4 &&
-                   offsetof(struct tnd_sip_hdr, end) == 6,
-               "enter stores these as one word");
 
 // Find the header called by the token at `line`, where the message may end soon.
 static enum tnd_hdr lookup_near_end(struct tnd__text t, size_t line, size_t len)
@@ -120,7 +117,7 @@ static __attribute__((noinline)) size_t any_line(struct reader *r, struct chains
 
 // Read the line from `line` to the LF at `lf`, if it is a field of the form nearly all have: a
 // name of at least one letter, a colon, a blank, a value that begins and ends with none, CRLF.
-// Requires: eight octets from `line` on.
+// Requires: eight octets from `line` on, and room for a field.
 // Returns: how many fields there are now, `n` when it is not of that form.
 TND__INLINE size_t plain_line(struct tnd__text t, struct tnd_sip_msg *m, struct chains *c, size_t n,
                               size_t line, size_t lf)
@@ -132,16 +129,18 @@ TND__INLINE size_t plain_line(struct tnd__text t, struct tnd_sip_msg *m, struct 
         return n;
     if (tnd__unlikely(d[colon + 1] != ' '))
         at = colon + 1;
-    if (tnd__unlikely((uint8_t)d[at] <= ' ' || d[lf - 1] != '\r' || (uint8_t)d[lf - 2] <= ' ' ||
-                      n == TND_SIP_HDRS_MAX))
+    if (tnd__unlikely((uint8_t)d[at] <= ' ' || d[lf - 1] != '\r' || (uint8_t)d[lf - 2] <= ' '))
         return n;
     enter(m, c, n, line, at, lf - 1, lf + 1, tnd__hdr_lookup(d + line, colon - line));
     return n + 1;
 }
 
-// How many lines there are that end with an LF and have eight octets from their first on.
+// How many lines there are that end with an LF, have eight octets from their first on, and cannot
+// be more fields than there is room for.
 TND__INLINE size_t plain_lines(const struct tnd_scan *s, size_t n, size_t len)
 {
+    if (n > TND_SIP_HDRS_MAX)
+        n = TND_SIP_HDRS_MAX;
     while (n > 1 && (s->lf[n - 1] >= len || s->lf[n - 2] + 9u > len))
         n--;
     return n;
