@@ -16,7 +16,7 @@ struct use {
 
 struct address {
     struct tnd_addr_node node; // first
-    LIST_HEAD(, use) uses;
+    LIST_HEAD(uses, use) uses;
     TAILQ_ENTRY(address) queued; // while its names are being told of news
     struct use *telling;         // the next of them
     bool in_queue;
@@ -50,8 +50,8 @@ struct tnd_names {
     uv_timer_t tick;
     struct tnd_addr_map addresses;
     struct name_queue all, dirty, waiting;
-    TAILQ_HEAD(, address) news; // addresses whose names are to be looked at
-    LIST_HEAD(, tnd_names_walk) walks;
+    TAILQ_HEAD(news, address) news; // addresses whose names are to be looked at
+    LIST_HEAD(walks, tnd_names_walk) walks;
     uint64_t came;
     uint32_t n_waiting;
     bool closing;

@@ -76,7 +76,9 @@ static json_t *show_listing(const struct tnd_control *c, const struct section *s
     if (!l)
         return json_pack("{s:s}", "error", "out of memory");
     *l = (struct listing){.control = c, .section = sections};
-    *stream = (struct tnd_ctl_stream){next_entries, free, l};
+    stream->next = next_entries;
+    stream->end = free;
+    stream->ctx = l;
     return NULL;
 }
 

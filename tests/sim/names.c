@@ -7,6 +7,7 @@
 
 // One question on its way to a server and back.
 struct question {
+    LIST_ENTRY(question) all;
     struct node *node;
     struct tnd_dns_entry *entry;
     uint32_t incarnation;
@@ -140,6 +141,7 @@ static void on_answer(struct sim *s, void *who, uint64_t unused)
         tnd_follow_answer(n->follow, e, a, (uint32_t)(s->now_us - q->asked_us), now_ms(s));
         node_names_run(s, n);
     }
+    LIST_REMOVE(q, all);
     free(q);
 }
 
@@ -187,6 +189,7 @@ static void ask(struct sim *s, struct node *n)
             abort();
         *q = (struct question){
             .node = n, .entry = e, .incarnation = n->incarnation, .asked_us = s->now_us};
+        LIST_INSERT_HEAD(&n->asked, q, all);
         sim_after(s, way_us, on_question, q, way_us);
     }
 }
@@ -271,4 +274,14 @@ void node_names_start(struct sim *s, struct node *n)
 void node_names_stop(struct node *n)
 {
     tnd_follow_free(n->follow);
+}
+
+void node_names_end(struct node *n)
+{
+    struct question *q;
+
+    while ((q = LIST_FIRST(&n->asked)) != NULL) {
+        LIST_REMOVE(q, all);
+        free(q);
+    }
 }

@@ -321,6 +321,7 @@ void node_rotate(struct sim *s, struct node *n)
 void node_free(struct node *n)
 {
     stop(n);
+    node_names_end(n);
     tnd_lpm_free(n->policies[0].policy.sources);
     tnd_lpm_free(n->policies[1].policy.sources);
     free(n);

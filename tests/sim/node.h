@@ -1,6 +1,8 @@
 // The engine under test, for the two files that know it: node.c its stages, names.c its names.
 #pragma once
 
+#include <sys/queue.h>
+
 #include "control/sources.h"
 #include "dns/follow.h"
 #include "proxy/engine.h"
@@ -51,6 +53,7 @@ struct node {
     bool polls;
     // Names.
     struct tnd_follow *follow;
+    LIST_HEAD(node_questions, question) asked; // on their way, or their answers
     struct node_name names[NODE_NAMES];
     uint32_t n_names;
     uint64_t wakes_us;
@@ -70,6 +73,7 @@ struct sim_addr plain_addr(const struct tnd_addr *a);
 void node_rebuild(struct node *n); // the policy, the same but for its `resolved` sources
 void node_names_start(struct sim *s, struct node *n);
 void node_names_stop(struct node *n);
+void node_names_end(struct node *n);                // questions still on their way go with it
 void node_names_run(struct sim *s, struct node *n); // questions, results, the next waking
 void node_names_wanted(struct sim *s, struct node *n, struct tnd_engine *e);
 void node_compare(struct sim *s, struct node *n, uint64_t number, const struct step *step);
