@@ -17,7 +17,7 @@
 
 struct tnd_branch {
     uint32_t listener; // id of the ingress listener
-    uint32_t trunk;    // id of the source trunk; 0 when a token admitted the request
+    uint32_t trunk;    // id of the source trunk, by a valid token the one of its side; 0: none
     uint64_t target;   // 48 bits
     uint8_t attempt;   // 0..15
     bool has_loop;

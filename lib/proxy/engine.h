@@ -82,7 +82,7 @@ struct tnd_job {
     uint8_t verdict;     // enum tnd_verdict
     uint8_t drop;        // enum tnd_drop
     uint16_t answer;     // status code of an ANSWER
-    uint16_t trunk;      // source trunk index, or TND_NO_TRUNK
+    uint16_t trunk;      // source trunk index, or TND_NO_TRUNK when a token admitted it
     uint16_t to_trunk;   // destination trunk index, or TND_NO_TRUNK
     uint16_t rule;       // index of the route rule that matched, or UINT16_MAX
     uint16_t pop;        // Routes of ours at the top
@@ -95,6 +95,8 @@ struct tnd_job {
     bool to_caller;      // in-dialog, towards the caller
     bool has_loop;
     uint32_t loop;
+    uint32_t source;  // id of the trunk that stands for the source in branch and memory
+    uint32_t side[2]; // trunk ids of the first valid token: the caller's, the callee's
     struct tnd_token token;
     struct tnd_span next_uri;       // the URI that names the next hop, when no trunk does
     const struct tnd_next_hop *hop; // the trunk's, or &own_hop

@@ -16,18 +16,21 @@ static inline uint32_t tnd__caller_hash(const struct tnd_keys *keys, struct tnd_
 }
 
 // RFC 3261 17.2.3: an ACK and a CANCEL belong to the INVITE's transaction. Two trunks that
-// happen to use the same branch and sent-by do not meet.
-static inline uint64_t tnd__memory_extra(enum tnd_method method, uint32_t trunk_id)
+// happen to use the same branch and sent-by do not meet, nor does who bears the token of one
+// call meet another's: the call key is secret, so nobody can choose one to match.
+static inline uint64_t tnd__memory_extra(const struct tnd_job *job, uint32_t source)
 {
+    enum tnd_method method = (enum tnd_method)job->msg.method;
+
     if (method == TND_METHOD_ACK || method == TND_METHOD_CANCEL)
         method = TND_METHOD_INVITE;
-    return (uint64_t)trunk_id << 8 | (uint64_t)method;
+    return job->call_key ^ ((uint64_t)source << 8 | (uint64_t)method);
 }
 
-static inline uint64_t tnd__memory_key(const struct tnd_keys *keys, uint64_t txn,
-                                       enum tnd_method method, uint32_t trunk_id)
+static inline uint64_t tnd__memory_key(const struct tnd_keys *keys, const struct tnd_job *job,
+                                       uint32_t source)
 {
-    return tnd_derive(&keys->digest, TND_DOMAIN_MEMORY, txn, tnd__memory_extra(method, trunk_id));
+    return tnd_derive(&keys->digest, TND_DOMAIN_MEMORY, job->txn, tnd__memory_extra(job, source));
 }
 
 // The To tag of answers made here: a MAC of the transaction (rule 10).
@@ -43,12 +46,6 @@ static inline uint16_t tnd__short_id(uint32_t id)
     uint16_t low = (uint16_t)id;
 
     return low ? low : 1;
-}
-
-// Trunk id of the job's source, 0 when a token admitted it.
-static inline uint32_t tnd__trunk_id(const struct tnd_engine *e, const struct tnd_job *job)
-{
-    return job->trunk == TND_NO_TRUNK ? 0 : e->policy->trunks[job->trunk].id;
 }
 
 // 500 or 503: what the source trunk is told when its call finds no target (rule 11).

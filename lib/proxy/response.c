@@ -119,7 +119,8 @@ void tnd__route_response(struct tnd_engine *e, struct tnd_job *job)
         tnd_job_drop(e, job, TND_DROP_BAD_BRANCH);
         return;
     }
-    job->trunk = branch.trunk ? tnd_policy_trunk(e->policy, branch.trunk) : TND_NO_TRUNK;
+    job->trunk = branch.trunk ? tnd_policy_trunk(e->policy, branch.trunk)
+                              : tnd_policy_source(e->policy, &job->dst);
     job->target_id = branch.target;
     job->egress = tnd_policy_listener(e->policy, branch.listener);
     job->egress_fixed = job->egress != TND_NO_LISTENER;
@@ -129,8 +130,7 @@ void tnd__route_response(struct tnd_engine *e, struct tnd_job *job)
         tnd_job_drop(e, job, TND_DROP_NO_LISTENER);
         return;
     }
-    job->memory_key =
-        tnd__memory_key(e->cfg.keys, job->txn, (enum tnd_method)m->method, branch.trunk);
+    job->memory_key = tnd__memory_key(e->cfg.keys, job, branch.trunk);
     tnd_memory_prefetch(e->memory, job->memory_key);
     job->verdict = TND_VERDICT_FORWARD;
     job->n_out = 1;

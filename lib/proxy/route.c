@@ -6,8 +6,15 @@
 
 // ---- Our own Routes and the token ---------------------------------------------------
 
+static void note_sides(struct tnd_job *job, const struct tnd_token *first)
+{
+    job->side[0] = first->from_trunk;
+    job->side[1] = first->to_trunk;
+}
+
 // Of several the last one counts: where a call has passed here twice with nobody between
-// that record-routes, it belongs to the pass next to where the request goes.
+// that record-routes, it belongs to the pass next to where the request goes, as the first one
+// does to the pass next to where it comes from.
 static enum tnd_token_state read_token(struct tnd_engine *e, struct tnd_job *job,
                                        const struct tnd_uri *uri)
 {
@@ -17,6 +24,8 @@ static enum tnd_token_state read_token(struct tnd_engine *e, struct tnd_job *job
     if (uri->user.len == 0)
         return TND_TOKEN_NONE;
     s = tnd_token_read(tnd_text(&job->msg, uri->user), job->call_key, e->cfg.keys, &token);
+    if (s == TND_TOKEN_GOOD && job->token_state != TND_TOKEN_GOOD)
+        note_sides(job, &token);
     if (s == TND_TOKEN_GOOD)
         job->token = token;
     if (s > job->token_state)
@@ -106,8 +115,10 @@ static void read_strict_uri(struct tnd_engine *e, struct tnd_job *job)
     if (!job->own_uri || read_token(e, job, &m->ruri) != TND_TOKEN_GOOD)
         return;
     job->strict_in = job->more_routes;
-    if (before == TND_TOKEN_GOOD) // those of Route come after it
-        job->token = popped;
+    if (before != TND_TOKEN_GOOD)
+        return;
+    note_sides(job, &job->token); // those of Route come after it
+    job->token = popped;
 }
 
 static struct tnd_span last_route(const struct tnd_sip_msg *m)
@@ -158,6 +169,22 @@ static bool admit(struct tnd_engine *e, struct tnd_job *job)
     tnd_job_drop(e, job,
                  job->token_state == TND_TOKEN_BAD ? TND_DROP_BAD_TOKEN : TND_DROP_FOREIGN_SOURCE);
     return false;
+}
+
+// Rule 6: the trunk that stands for the source. A valid token says which side of the call speaks,
+// whatever address that side has, and whether it is a trunk's at this moment: the same request
+// repeated has the same branch, and is remembered.
+static void identify(struct tnd_engine *e, struct tnd_job *job)
+{
+    const struct tnd_sip_msg *m = &job->msg;
+
+    if (job->token_state != TND_TOKEN_GOOD) {
+        job->source = e->policy->trunks[job->trunk].id;
+        return;
+    }
+    job->to_caller = m->to_tag.len && tnd__caller_hash(e->cfg.keys, tnd_text(m, m->to_tag),
+                                                       job->call_key) == job->token.caller;
+    job->source = job->side[job->to_caller];
 }
 
 static uint16_t status_of_error(const struct tnd_sip_msg *m)
@@ -235,7 +262,7 @@ static uint32_t loop_hash(const struct tnd_engine *e, const struct tnd_job *job)
     tnd_hash_u64(&h, TND_DOMAIN_LOOP);
     hash_span(&h, m, m->ruri_text);
     hash_headers(&h, m, TND_HDR_ROUTE);
-    tnd_hash_u64(&h, tnd__trunk_id(e, job));
+    tnd_hash_u64(&h, job->source);
     tnd_hash_u64(&h, job->call_key);
     hash_span(&h, m, m->from_tag);
     hash_span(&h, m, m->to_tag);
@@ -424,10 +451,6 @@ static void go_direct(struct tnd_engine *e, struct tnd_job *job, struct tnd_str 
 // In-dialog, admitted by its token: which way, and along its own route set.
 static void go_in_dialog(struct tnd_engine *e, struct tnd_job *job)
 {
-    const struct tnd_sip_msg *m = &job->msg;
-
-    job->to_caller =
-        tnd__caller_hash(e->cfg.keys, tnd_text(m, m->to_tag), job->call_key) == job->token.caller;
     job->to_trunk =
         tnd_policy_trunk(e->policy, job->to_caller ? job->token.from_trunk : job->token.to_trunk);
     go_direct(e, job, (struct tnd_str){"", 0});
@@ -550,10 +573,9 @@ static void examine(struct tnd_engine *e, struct tnd_job *job)
     read_strict_uri(e, job);
     if (!admit(e, job))
         return;
-    if (m->error != TND_SIP_ERR_NONE) {
+    identify(e, job);
+    if (m->error != TND_SIP_ERR_NONE)
         refuse_malformed(e, job);
-        return;
-    }
 }
 
 // The memory keys of a burst, and their lines from DRAM.
@@ -562,9 +584,8 @@ static void find_memory(struct tnd_engine *e, struct tnd_job *const jobs[], uint
     uint64_t key[TND_BURST];
 
     for (uint32_t i = 0; i < n; i++)
-        tnd_wide_put_derive(
-            &e->wide, i, TND_DOMAIN_MEMORY, jobs[i]->txn,
-            tnd__memory_extra((enum tnd_method)jobs[i]->msg.method, tnd__trunk_id(e, jobs[i])));
+        tnd_wide_put_derive(&e->wide, i, TND_DOMAIN_MEMORY, jobs[i]->txn,
+                            tnd__memory_extra(jobs[i], jobs[i]->source));
     tnd_wide_active->hash(&e->cfg.keys->digest, &e->wide, n, key);
     for (uint32_t i = 0; i < n; i++) {
         jobs[i]->memory_key = key[i];

@@ -7,13 +7,14 @@
 static bool wants_record_route(const struct tnd_engine *e, const struct tnd_job *job)
 {
     const struct tnd_sip_msg *m = &job->msg;
-    uint16_t trunk = job->trunk;
+    bool in_dialog = m->to_tag.len && job->token_state == TND_TOKEN_GOOD;
+    uint16_t trunk = in_dialog ? tnd_policy_trunk(e->policy, job->source) : job->trunk;
     enum tnd_rr rr;
 
     if (trunk == TND_NO_TRUNK)
         trunk = tnd_policy_trunk(e->policy, job->token.from_trunk);
     rr = trunk == TND_NO_TRUNK ? TND_RR_AUTO : (enum tnd_rr)e->policy->trunks[trunk].record_route;
-    if (rr == TND_RR_NEVER || (m->to_tag.len && job->token_state != TND_TOKEN_GOOD))
+    if (rr == TND_RR_NEVER || (m->to_tag.len && !in_dialog))
         return false; // in-dialog without our token: this dialog was set up past us
     switch (m->method) {
     case TND_METHOD_INVITE:
@@ -36,7 +37,7 @@ static struct tnd_branch branch_of(const struct tnd_engine *e, const struct tnd_
 {
     return (struct tnd_branch){
         .listener = e->policy->listeners[job->listener].id,
-        .trunk = tnd__trunk_id(e, job),
+        .trunk = job->source,
         .target = job->target_id,
         .attempt = job->attempt,
         .has_loop = job->has_loop,
@@ -105,7 +106,7 @@ static struct tnd_token token_of(const struct tnd_engine *e, const struct tnd_jo
         .flow = job->src,
         .listener = e->policy->listeners[job->listener].id,
         .target = job->target_id,
-        .from_trunk = tnd__trunk_id(e, job),
+        .from_trunk = e->policy->trunks[job->trunk].id,
         .to_trunk = to == TND_NO_TRUNK ? 0 : e->policy->trunks[to].id,
         .caller = caller,
     };

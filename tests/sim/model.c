@@ -227,13 +227,6 @@ static const char *check_new(struct sim *s, struct asked *a)
     return NULL;
 }
 
-// From an address that was a source and is let in by its token by now, or the other way round:
-// the trunk is in the branch and in the memory's key.
-static bool is_of_resolved_source(const struct sim *s, const struct asked *a)
-{
-    return !a->from_caller && a->pass == 1 && !same_addr(&a->step->src, &s->box.addr);
-}
-
 // 16.11: the same request has the same branch, also after a restart with the same keys. An ACK's To
 // tag makes another loop hash of it where there has been a pass before; that was in the memory.
 static const char *check_branch_again(struct sim *s, struct asked *a, const struct text *out)
@@ -241,8 +234,6 @@ static const char *check_branch_again(struct sim *s, struct asked *a, const stru
     const struct model_tx *tx = a->tx;
 
     if (tx->keys != s->model->keys || (a->pass > 1 && (a->ack || a->cancel)))
-        return NULL;
-    if (is_of_resolved_source(s, a))
         return NULL;
     s->model->same_branches++;
     if (a->cancel && !same_addr(&a->step->src, &tx->src))
@@ -270,8 +261,6 @@ static const char *check_again(struct sim *s, struct asked *a, const struct text
     }
     if (!same_addr(&o->dst, &tx->dst))
         return "not where its request went";
-    if (is_of_resolved_source(s, a))
-        return NULL;
     if (!slice_is(text_param(text_header(out, "Via", 0), "branch"), tx->out_branch))
         return "not the branch of its request";
     if (repeated && digest_text(o->text, o->len) != tx->out_digest)
@@ -700,7 +689,7 @@ void model_end(struct sim *s)
         (unsigned long long)m->callee_requests, (unsigned long long)m->paired,
         (unsigned long long)m->same_branches);
     if (s->sc->noise && s->sc->edits && s->n_calls == s->sc->calls && !s->sc->dns_trouble &&
-        s->sc->rate < 100 && (m->lingering == 0 || (!s->sc->restarts && m->lingered == 0)))
+        s->sc->rate < 100 && !s->sc->restarts && m->lingering * m->lingered == 0)
         sim_violation(s, "nobody lingered, or nobody ceased to: this run proves too little");
     printf(
         "           %llu steps: %llu forwarded, %llu answered, %llu absorbed, %llu parked, "

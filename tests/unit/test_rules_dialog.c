@@ -293,6 +293,167 @@ static void rule8_spiral_last_token_counts(void **state)
     assert_dst(r.out[0], "100.64.1.9:40001"); // not the PBX's flow, which was the second pass's
 }
 
+// ---- 6, 7: whose request it is ------------------------------------------------------------
+
+// The same datagram from an address that is a trunk's, then nobody's, and the other way round;
+// with the memory, and as after a restart.
+static void same_from_source_and_stranger(const char *src, uint16_t listener, const char *text)
+{
+    struct tnd_lpm *sources = h->policy.sources;
+    struct harness *other = harness_new();
+
+    run(h, src, listener, text, &r);
+    assert_forward(r);
+    h->policy.sources = NULL;
+    run(h, src, listener, text, &r2);
+    h->policy.sources = sources;
+    assert_forward(r2);
+    assert_int_equal(r2.how, TND_HOW_MEMORY);
+    assert_string_equal(r2.out[0].text, r.out[0].text);
+    sources = other->policy.sources;
+    other->policy.sources = NULL;
+    run(other, src, listener, text, &r2);
+    other->policy.sources = sources;
+    assert_forward(r2);
+    assert_string_equal(r2.out[0].text, r.out[0].text);
+    run(other, src, listener, text, &r2);
+    assert_int_equal(r2.how, TND_HOW_MEMORY);
+    assert_string_equal(r2.out[0].text, r.out[0].text);
+    harness_free(other);
+}
+
+static const char *in_dialog(const char *method, const char *call_id, bool from_caller,
+                             const char *uri, const char *routes)
+{
+    return make_request(
+        &(struct request){.method = method,
+                          .uri = uri,
+                          .call_id = call_id,
+                          .from = from_caller ? NULL : "<sip:+4930123@edge.example>;tag=callee",
+                          .to = from_caller ? "<sip:+4930123@edge.example>;tag=callee"
+                                            : "<sip:alice@pbx.example>;tag=alice",
+                          .cseq = 9,
+                          .via = "SIP/2.0/UDP 9.9.9.9;branch=z9hG4bKonce",
+                          .more = routes});
+}
+
+static void rule6_a_side_is_the_same_from_wherever(void **state)
+{
+    static const char *const methods[] = {"MESSAGE", "INVITE", "BYE"};
+    struct call c = set_up(PBX_SRC, LAN4, "sides");
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        same_from_source_and_stranger(
+            CARRIER_SRC, WAN4,
+            in_dialog(methods[i], c.call_id, false, "sip:alice@10.0.0.7:5062", c.to_caller));
+        same_from_source_and_stranger(
+            PBX_SRC, LAN4,
+            in_dialog(methods[i], c.call_id, true, "sip:bob@203.0.113.50", c.to_callee));
+    }
+}
+
+// .. and the memory knows an answer to it.
+static void rule6_a_side_hears_its_answer(void **state)
+{
+    struct call c = set_up(PBX_SRC, LAN4, "hears");
+    const char *invite = in_dialog("INVITE", c.call_id, true, "sip:bob@203.0.113.50", c.to_callee);
+    struct tnd_lpm *sources = h->policy.sources;
+
+    (void)state;
+    run(h, PBX_SRC, LAN4, invite, &r);
+    h->policy.sources = NULL;
+    run(h, "203.0.113.50:5060", WAN4, make_response(&r.out[0], 180, NULL, NULL), &r2);
+    assert_forward(r2);
+    h->now_ms += 60000; // it rings, so it is remembered
+    run(h, PBX_SRC, LAN4, replaced(replaced(invite, "INVITE", "CANCEL"), "INVITE", "CANCEL"), &r2);
+    h->policy.sources = sources;
+    assert_int_equal(r2.how, TND_HOW_MEMORY);
+    assert_string_equal(branch_of(&r2.out[0]), branch_of(&r.out[0]));
+}
+
+// A call that passes here twice, with nobody in between who record-routes: the side that speaks
+// is the first token's, and its trunk says what a 503 becomes (rule 11).
+static void rule6_spiral_first_token_speaks(void **state)
+{
+    const char *first, *second;
+
+    (void)state;
+    run(h, PBX_SRC, LAN4, make_request(&(struct request){.call_id = "twice"}), &r);
+    first = route_to(header(&r.out[0], "Record-Route", 0));
+    run(h, ACCESS_SRC, WAN4,
+        make_request(&(struct request){.call_id = "twice",
+                                       .via = "SIP/2.0/UDP 100.64.1.9;branch=z9hG4bKtwice"}),
+        &r);
+    second = route_to(header(&r.out[0], "Record-Route", 0));
+    run(h, PBX_SRC, LAN4,
+        in_dialog("INFO", "twice", true, "sip:bob@203.0.113.50", text_of("%s%s", first, second)),
+        &r);
+    run(h, "203.0.113.50:5060", WAN4, make_response(&r.out[0], 503, NULL, NULL), &r2);
+    assert_int_equal(r2.trunk, PBX);
+    assert_string_equal(start_line(&r2.out[0]), "SIP/2.0 503 Status");
+    // Where a strict router has put the first one into the Request-URI.
+    run(h, PBX_SRC, LAN4,
+        in_dialog("INFO", "twice", true, uri_in(first),
+                  text_of("%sRoute: <sip:bob@203.0.113.50>\r\n", second)),
+        &r);
+    assert_string_equal(start_line(&r.out[0]), "INFO sip:bob@203.0.113.50 SIP/2.0");
+    run(h, "203.0.113.50:5060", WAN4, make_response(&r.out[0], 503, NULL, NULL), &r2);
+    assert_int_equal(r2.trunk, PBX);
+}
+
+// The callee of `to: request-uri` has no trunk in the token: its address tells.
+static void rule11_side_without_a_trunk(void **state)
+{
+    struct call c;
+
+    (void)state;
+    h->rules[4].to = TND_ROUTE_REQUEST_URI; // of ACCESS
+    run(h, ACCESS_SRC, WAN4,
+        make_request(&(struct request){.call_id = "direct", .uri = "sip:bob@10.0.0.5"}), &r);
+    assert_dst(r.out[0], PBX_SRC);
+    c.to_caller = text_of("%s%s", route_to(header(&r.out[0], "Record-Route", 0)),
+                          route_to(header(&r.out[0], "Record-Route", 1)));
+    run(h, PBX_SRC, LAN4, in_dialog("INFO", "direct", false, "sip:alice@192.168.1.2", c.to_caller),
+        &r);
+    assert_forward(r);
+    run(h, ACCESS_SRC, WAN4, make_response(&r.out[0], 503, NULL, NULL), &r2);
+    assert_string_equal(start_line(&r2.out[0]), "SIP/2.0 503 Status");
+}
+
+// The token of one call opens no other: with its own, a callee cannot end what waits for the
+// same trunk under a branch that it has guessed.
+static void rule7_a_token_is_of_one_call(void **state)
+{
+    struct call c = set_up(PBX_SRC, LAN4, "mine");
+
+    (void)state;
+    harness_forget(h, CARRIER_NAME);
+    run(h, PBX_SRC, LAN4,
+        make_request(
+            &(struct request){.call_id = "yours", .via = "SIP/2.0/UDP 9.9.9.9;branch=z9hG4bKonce"}),
+        &r);
+    assert_parked(r);
+    run(h, CARRIER_SRC, WAN4,
+        in_dialog("CANCEL", c.call_id, true, "sip:x@sip.carrier.example", c.to_callee), &r);
+    assert_answer(r, 481);
+    assert_int_equal(r.n, 1);
+}
+
+// Rule 8: the callee's target is for who calls the callee.
+static void rule8_callee_is_not_sent_to_itself(void **state)
+{
+    struct call c = set_up(PBX_SRC, LAN4, "itself");
+
+    (void)state;
+    h->rules[5].trunk = CARRIER; // the callee's requests too, where the Request-URI is ours
+    harness_set(h, CARRIER_NAME,
+                "0 0 203.0.113.11:5060, 0 0 203.0.113.12:5060, 0 0 203.0.113.13:5060, "
+                "0 1 203.0.113.99:5060");
+    from_callee(&c, CARRIER_SRC, WAN4, "INFO", "sip:alice@edge.example");
+    assert_dst(r.out[0], "203.0.113.99:5060");
+}
+
 static void rule8_spoofed_tokens(void **state)
 {
     struct call c = set_up(PBX_SRC, LAN4, "spoofed");
@@ -499,6 +660,12 @@ int main(void)
         CASE(rule8_nat),
         CASE(rule8_flow_retransmission),
         CASE(rule8_spiral_last_token_counts),
+        CASE(rule6_a_side_is_the_same_from_wherever),
+        CASE(rule6_a_side_hears_its_answer),
+        CASE(rule6_spiral_first_token_speaks),
+        CASE(rule11_side_without_a_trunk),
+        CASE(rule7_a_token_is_of_one_call),
+        CASE(rule8_callee_is_not_sent_to_itself),
         CASE(rule8_spoofed_tokens),
         CASE(rule9_pairs),
         CASE(strict_before_us),
