@@ -90,7 +90,8 @@ def main():
     by_name = {r["name"]: r for r in data["results"]}
     with open(os.path.join(folder, "report.html"), "w") as f:
         f.write(report.page(data, by_name))
-    print_ratios(by_name)
+    if not args.quick:  # its figures mean nothing
+        print_ratios(by_name)
     if args.compare:
         print_moves(data, by_name)
     print(f"\nwritten: {folder}/bench.json, {folder}/report.html")

@@ -214,8 +214,9 @@ static int explain(const struct load_wire *w, enum tnd_adjacency_result r, struc
 
 static int resolve(struct load_wire *w, struct tnd_error *err)
 {
-    uint64_t end = now_ns() + PATIENCE_MS * 1000000ull;
+    uint64_t begin = now_ns(), end = begin + PATIENCE_MS * 1000000ull;
     enum tnd_adjacency_result r;
+    bool said = false;
 
     if (tnd_adjacency_want(w->adjacencies, &w->cfg.target) < 0)
         return tnd_fail(err, TND_ENOMEM, "no memory");
@@ -226,6 +227,10 @@ static int resolve(struct load_wire *w, struct tnd_error *err)
         if (r == TND_ADJACENCY_FOUND || (w->table && r != TND_ADJACENCY_NO_NEIGHBOUR))
             break;
         usleep(1000);
+        if (!said && now_ns() - begin > 1000000000u) {
+            fprintf(stderr, "waiting for the neighbour on %s\n", w->device);
+            said = true;
+        }
     } while (now_ns() < end);
     return r == TND_ADJACENCY_FOUND ? 0 : explain(w, r, err);
 }
