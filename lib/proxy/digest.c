@@ -67,7 +67,13 @@ static struct tnd_str call_text(const struct tnd_sip_msg *m, char aor[static AOR
 
 static bool has_magic(struct tnd_str branch)
 {
-    return branch.len > 7 && tnd_str_ieq((struct tnd_str){branch.p, 7}, TND_STR("z9hG4bK"));
+    uint64_t cookie, first;
+
+    if (branch.len <= 7)
+        return false;
+    memcpy(&cookie, "z9hg4bk", sizeof cookie); // its NUL stands for the octet that is any
+    memcpy(&first, branch.p, sizeof first);
+    return ((tnd_lower8(first) ^ cookie) & 0x00ffffffffffffffULL) == 0;
 }
 
 static void hash_lower(struct tnd_hasher *h, struct tnd_str s)
