@@ -72,6 +72,12 @@ static inline vfloat f_lowest(vfloat a)
     return f_min(a, _mm256_permute_ps(a, 0xb1));
 }
 
+static inline void f_lowest_four(const vfloat a[4], vfloat lowest[4])
+{
+    for (unsigned i = 0; i < 4; i++)
+        lowest[i] = f_lowest(a[i]);
+}
+
 #include "route/pick_vector.h"
 
 const struct tnd__pick_kernel tnd__pick_avx2 = {.keys = keys, .draw = draw, .scores = scores};

@@ -56,6 +56,23 @@ static inline vfloat f_lowest(vfloat a)
     return f_min(a, _mm512_permute_ps(a, 0xb1));
 }
 
+// The same of four vectors at once: halved together, for half of the instructions.
+static inline void f_lowest_four(const vfloat a[4], vfloat lowest[4])
+{
+    vfloat ab =
+        f_min(_mm512_shuffle_f32x4(a[0], a[1], 0x88), _mm512_shuffle_f32x4(a[0], a[1], 0xdd));
+    vfloat cd =
+        f_min(_mm512_shuffle_f32x4(a[2], a[3], 0x88), _mm512_shuffle_f32x4(a[2], a[3], 0xdd));
+    vfloat all = f_min(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
+
+    all = f_min(all, _mm512_permute_ps(all, 0x4e));
+    all = f_min(all, _mm512_permute_ps(all, 0xb1));
+    lowest[0] = _mm512_shuffle_f32x4(all, all, 0x00);
+    lowest[1] = _mm512_shuffle_f32x4(all, all, 0x55);
+    lowest[2] = _mm512_shuffle_f32x4(all, all, 0xaa);
+    lowest[3] = _mm512_shuffle_f32x4(all, all, 0xff);
+}
+
 #include "route/pick_vector.h"
 
 const struct tnd__pick_kernel tnd__pick_avx512 = {.keys = keys, .draw = draw, .scores = scores};

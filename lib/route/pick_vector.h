@@ -66,9 +66,10 @@ static inline __attribute__((always_inline)) void draw_vector(const uint64_t key
 #pragma GCC unroll 4
     for (unsigned i = 0; i < wide; i++)
         s[i] = score(x[i], f_load_some(l[i].rcp_weights, draws[i].n));
-#pragma GCC unroll 4
-    for (unsigned i = 0; i < wide; i++)
-        lowest[i] = f_lowest(s[i]);
+    if (wide == WIDE)
+        f_lowest_four(s, lowest);
+    else
+        lowest[0] = f_lowest(s[0]);
 #pragma GCC unroll 4
     for (unsigned i = 0; i < wide; i++)
         winners[i] = (uint32_t)__builtin_ctz(m_bits(f_eq(s[i], lowest[i])));
