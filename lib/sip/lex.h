@@ -205,17 +205,21 @@ static inline bool tnd__number(const char *base, struct tnd_span s, uint32_t max
     return s.len > 0;
 }
 
-// Read up to seven digits at `p`, where eight octets can be read.
+// Read up to seven digits at `p`, where eight octets can be read. Most numbers have one to four:
+// eight octets at once take longer.
 // Returns: how many there are; 0 also for more than seven.
 TND__INLINE size_t tnd__digits7(const char *p, uint32_t *number)
 {
-    const uint64_t each = 0x0101010101010101ULL;
-    uint64_t w = tnd__load8(p) ^ each * '0', other = ((w + each * 0x76) | w) & each * 0x80;
-    size_t bits = other ? (size_t)__builtin_ctzll(other) & 56 : 0; // that the digits take
+    uint32_t v = 0;
+    size_t n = 0;
 
-    w = w << 1 << (63 - bits); // the last digit in the last octet, zeros before the first
-    w = (w * 10 + (w >> 8)) & 0x00ff00ff00ff00ffULL;
-    w = (w * 100 + (w >> 16)) & 0x0000ffff0000ffffULL;
-    *number = (uint32_t)(w * 10000 + (w >> 32));
-    return bits / 8;
+    for (; n < 8; n++) {
+        uint32_t digit = (uint8_t)(p[n] - '0');
+
+        if (digit > 9)
+            break;
+        v = v * 10 + digit;
+    }
+    *number = v;
+    return n & 7;
 }
