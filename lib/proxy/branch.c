@@ -1,21 +1,18 @@
 #include "proxy/branch.h"
 
-// After the cookie come words of eight digits: 128 bits of fields, the loop hash where
-// there is one, and the MAC.
-#define COOKIE      "z9hG4bK"
-#define COOKIE_LEN  7
-#define LEN_LOOP    (COOKIE_LEN + 7 * 8)
-#define LEN_NO_LOOP (COOKIE_LEN + 6 * 8)
+// After the cookie come 128 bits of fields and the MAC.
+#define COOKIE     "z9hG4bK"
+#define COOKIE_LEN 7
+#define LEN        (COOKIE_LEN + 6 * 8)
 
-_Static_assert(LEN_LOOP < TND_BRANCH_MAX, "the longest branch fits");
+_Static_assert(LEN == TND_BRANCH_MAX, "there is no other branch");
 
 #define BYTES(b) (0x0101010101010101ULL * (b))
 
 // As on the wire: hi is key 8, listener 32, trunk 24 bits; lo is trunk 8, target 48,
-// attempt 4, loop hash follows 4.
+// attempt 4, zero 4.
 struct fields {
     uint64_t hi, lo;
-    uint32_t loop;
 };
 
 typedef uint8_t octets_t __attribute__((vector_size(16)));
@@ -81,18 +78,13 @@ static bool get_hex64(const char *p, uint64_t *v)
 
 static bool get_fields(struct tnd_str text, struct fields *f, uint64_t *mac)
 {
-    bool has_loop = text.len == LEN_LOOP;
     const char *p;
 
-    f->loop = 0;
-    if ((text.len != LEN_NO_LOOP && !has_loop) || memcmp(text.p, COOKIE, COOKIE_LEN) != 0)
+    if (text.len != LEN || memcmp(text.p, COOKIE, COOKIE_LEN) != 0)
         return false;
     p = text.p + COOKIE_LEN;
-    if (!get_hex64(p, &f->hi) || !get_hex64(p + 16, &f->lo) || (f->lo & 0xf) != has_loop)
-        return false;
-    if (has_loop && !get_hex(p + 32, &f->loop))
-        return false;
-    return get_hex64(p + (has_loop ? 40 : 32), mac);
+    return get_hex64(p, &f->hi) && get_hex64(p + 16, &f->lo) && (f->lo & 0xf) == 0 &&
+           get_hex64(p + 32, mac);
 }
 
 // Fixed words only: no text of a stranger moves the boundary between two of them.
@@ -104,7 +96,7 @@ static void mac_words(const struct fields *f, const struct tnd_branch_scope *sco
     w[0] = TND_DOMAIN_BRANCH;
     w[1] = f->hi;
     w[2] = f->lo;
-    w[3] = (uint64_t)f->loop << 32 | scope->cseq;
+    w[3] = scope->cseq;
     w[4] = scope->txn;
     w[5] = scope->call_key;
     memcpy(w + 6, scope->flow.ip, 16);
@@ -127,8 +119,7 @@ static struct fields fields_of(const struct tnd_branch *b, const struct tnd_keys
     return (struct fields){
         .hi = (uint64_t)sign->id << 56 | (uint64_t)b->listener << 24 | b->trunk >> 8,
         .lo = (uint64_t)b->trunk << 56 | (b->target & 0xffffffffffffULL) << 8 |
-              (b->attempt & 0xfULL) << 4 | b->has_loop,
-        .loop = b->has_loop ? b->loop : 0,
+              (b->attempt & 0xfULL) << 4,
     };
 }
 
@@ -142,21 +133,15 @@ void tnd_branch_lay(const struct tnd_branch *b, const struct tnd_branch_scope *s
     tnd_wide_put_words(wide, i, w, MAC_WORDS);
 }
 
-static size_t print(const struct fields *f, bool has_loop, uint64_t mac,
-                    char out[static TND_BRANCH_MAX])
+static size_t print(const struct fields *f, uint64_t mac, char out[static TND_BRANCH_MAX])
 {
     char digits[32];
 
     memcpy(out, COOKIE, COOKIE_LEN);
     put_hex128(out + COOKIE_LEN, f->hi, f->lo);
-    if (!has_loop) {
-        put_hex128(digits, mac, 0);
-        memcpy(out + COOKIE_LEN + 32, digits, 16);
-        return LEN_NO_LOOP;
-    }
-    put_hex128(digits, (uint64_t)f->loop << 32 | mac >> 32, mac << 32);
-    memcpy(out + COOKIE_LEN + 32, digits, 24);
-    return LEN_LOOP;
+    put_hex128(digits, mac, 0);
+    memcpy(out + COOKIE_LEN + 32, digits, 16);
+    return LEN;
 }
 
 size_t tnd_branch_print(const struct tnd_branch *b, const struct tnd_keys *keys, uint64_t mac,
@@ -164,7 +149,7 @@ size_t tnd_branch_print(const struct tnd_branch *b, const struct tnd_keys *keys,
 {
     struct fields f = fields_of(b, keys);
 
-    return print(&f, b->has_loop, mac, out);
+    return print(&f, mac, out);
 }
 
 size_t tnd_branch_write(const struct tnd_branch *b, const struct tnd_branch_scope *scope,
@@ -172,7 +157,7 @@ size_t tnd_branch_write(const struct tnd_branch *b, const struct tnd_branch_scop
 {
     struct fields f = fields_of(b, keys);
 
-    return print(&f, b->has_loop, mac_of(&f, scope, &keys->sign[keys->n_sign - 1].key), out);
+    return print(&f, mac_of(&f, scope, &keys->sign[keys->n_sign - 1].key), out);
 }
 
 bool tnd_branch_read(struct tnd_str text, struct tnd_branch *out)
@@ -187,8 +172,6 @@ bool tnd_branch_read(struct tnd_str text, struct tnd_branch *out)
         .trunk = (uint32_t)(f.hi << 8 | f.lo >> 56),
         .target = f.lo >> 8 & 0xffffffffffffULL,
         .attempt = f.lo >> 4 & 0xf,
-        .has_loop = f.lo & 1,
-        .loop = f.loop,
     };
     return true;
 }
@@ -205,4 +188,17 @@ bool tnd_branch_verify(struct tnd_str text, const struct tnd_branch_scope *scope
     key = tnd_keys_find(keys, (uint8_t)(f.hi >> 56));
     // One comparison of whole words: its time tells nothing of how many digits are right.
     return key && (mac_of(&f, scope, key) ^ mac) == 0;
+}
+
+void tnd_loop_print(uint32_t loop, char out[static TND_LOOP_DIGITS])
+{
+    char digits[32];
+
+    put_hex128(digits, (uint64_t)loop << 32, 0);
+    memcpy(out, digits, TND_LOOP_DIGITS);
+}
+
+bool tnd_loop_read(struct tnd_str text, uint32_t *loop)
+{
+    return text.len == TND_LOOP_DIGITS && get_hex(text.p, loop);
 }

@@ -52,13 +52,16 @@ enum tnd_how {
 
 // What only we can have written of a request that is forwarded: the branch of our Via and, where
 // it is record-routed, the token of our Record-Route.
+#define TND_SIGNED_LOOP    ";loop="
 #define TND_SIGNED_BETWEEN "\r\nRecord-Route: <sip:"
 
 struct tnd_signed {
     uint8_t len;
     uint8_t token; // where it begins in text; 0: no Record-Route
-    // The branch and a line end, or branch, TND_SIGNED_BETWEEN and token.
-    char text[TND_BRANCH_MAX + sizeof TND_SIGNED_BETWEEN + TND_TOKEN_MAX];
+    // The branch with its loop hash, if any, and a line end, or these, TND_SIGNED_BETWEEN and
+    // token.
+    char text[TND_BRANCH_MAX + sizeof TND_SIGNED_LOOP + TND_LOOP_DIGITS +
+              sizeof TND_SIGNED_BETWEEN + TND_TOKEN_MAX];
 };
 
 struct tnd_job {

@@ -39,7 +39,7 @@ struct tnd_memory_entry {
     };
     uint8_t attempt;
     uint8_t state;     // enum tnd_memory_state
-    uint32_t loop;     // loop hash in its branch; 0: none
+    uint32_t loop;     // loop hash in our Via; 0: none
     uint16_t to_trunk; // short id of the trunk whose URI it got; 0: none
     uint16_t listener; // short id of the listener it had to leave by; 0: any that fits
 };

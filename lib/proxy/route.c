@@ -249,10 +249,8 @@ static void hash_span(struct tnd_hasher *h, const struct tnd_sip_msg *m, struct 
     tnd_hash_bytes(h, m->data + s.off, s.len);
 }
 
-// Rule 5. Neither method nor top Via nor attempt: a CANCEL hashes like its INVITE, and a
-// request that comes back from the other side by another trunk is no loop.
-// The ACK of a non-2xx has a To tag that its INVITE had not, and a CANCEL no
-// Proxy-Authorization: theirs is in the memory.
+// Rule 5. Neither method nor top Via nor attempt: a request that comes back from the other side by
+// another trunk is no loop.
 static uint32_t loop_hash(const struct tnd_engine *e, const struct tnd_job *job)
 {
     const struct tnd_sip_msg *m = &job->msg;
@@ -285,6 +283,18 @@ static bool is_our_via(const struct tnd_engine *e, const struct tnd_sip_msg *m,
     return false;
 }
 
+// The hash in a Via of ours; 0: it has none.
+static uint32_t loop_in(const struct tnd_sip_msg *m, const struct tnd_via *via)
+{
+    struct tnd_span digits;
+    uint32_t loop;
+
+    if (!tnd_param_find(m->data, via->whole, TND_STR("loop"), &digits) ||
+        !tnd_loop_read(tnd_text(m, digits), &loop))
+        return 0;
+    return loop;
+}
+
 // Whether `via` is ours and says that this very request has passed here before.
 static bool has_passed(struct tnd_engine *e, struct tnd_job *job, const struct tnd_via *via)
 {
@@ -296,7 +306,7 @@ static bool has_passed(struct tnd_engine *e, struct tnd_job *job, const struct t
     if (!job->has_loop)
         job->loop = loop_hash(e, job);
     job->has_loop = true;
-    return branch.has_loop && branch.loop == job->loop;
+    return loop_in(m, via) == job->loop;
 }
 
 // Where the values after the topmost one begin on its line: the parser has read that one.

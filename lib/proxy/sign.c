@@ -40,8 +40,6 @@ static struct tnd_branch branch_of(const struct tnd_engine *e, const struct tnd_
         .trunk = job->source,
         .target = job->target_id,
         .attempt = job->attempt,
-        .has_loop = job->has_loop,
-        .loop = job->loop,
     };
 }
 
@@ -49,6 +47,15 @@ static void put_text(struct tnd_signed *s, struct tnd_str text)
 {
     memcpy(s->text + s->len, text.p, text.len);
     s->len = (uint8_t)(s->len + text.len);
+}
+
+static void put_loop(struct tnd_signed *s, uint32_t loop)
+{
+    char digits[TND_LOOP_DIGITS];
+
+    tnd_loop_print(loop, digits);
+    put_text(s, TND_STR(TND_SIGNED_LOOP));
+    put_text(s, (struct tnd_str){digits, sizeof digits});
 }
 
 static void sign_branches(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n)
@@ -68,6 +75,8 @@ static void sign_branches(struct tnd_engine *e, struct tnd_job *const jobs[], ui
         struct tnd_signed *s = &jobs[i]->sign;
         s->len = (uint8_t)tnd_branch_print(&branch[i], keys, mac[i], s->text);
         s->token = 0;
+        if (jobs[i]->has_loop)
+            put_loop(s, jobs[i]->loop);
     }
 }
 

@@ -57,9 +57,6 @@ static struct tnd_branch branch_of(const uint8_t *data, size_t size)
     memcpy(&b.trunk, raw + 4, 4);
     memcpy(&b.target, raw + 8, 6);
     b.attempt = raw[14] & 15;
-    b.has_loop = raw[14] >> 7;
-    if (b.has_loop)
-        memcpy(&b.loop, raw + 15, 4);
     return b;
 }
 
@@ -73,7 +70,7 @@ static void written_then_changed(const uint8_t *data, size_t size)
 
     CHECK(text.len <= TND_BRANCH_MAX && tnd_branch_read(text, &got));
     CHECK(got.listener == b.listener && got.trunk == b.trunk && got.target == b.target);
-    CHECK(got.attempt == b.attempt && got.has_loop == b.has_loop && got.loop == b.loop);
+    CHECK(got.attempt == b.attempt);
     CHECK(tnd_branch_verify(text, &scope, &keys));
     if (size < 22)
         return;

@@ -227,13 +227,12 @@ static const char *check_new(struct sim *s, struct asked *a)
     return NULL;
 }
 
-// 16.11: the same request has the same branch, also after a restart with the same keys. An ACK's To
-// tag makes another loop hash of it where there has been a pass before; that was in the memory.
+// 16.11: the same request has the same branch, also after a restart with the same keys.
 static const char *check_branch_again(struct sim *s, struct asked *a, const struct text *out)
 {
     const struct model_tx *tx = a->tx;
 
-    if (tx->keys != s->model->keys || (a->pass > 1 && (a->ack || a->cancel)))
+    if (tx->keys != s->model->keys)
         return NULL;
     s->model->same_branches++;
     if (a->cancel && !same_addr(&a->step->src, &tx->src))
@@ -457,10 +456,6 @@ static const char *on_drop(struct sim *s, struct asked *a)
         return model_asks(s, a->name) ? NULL : "its name is asked for by nobody";
     if (a->ack && strcmp(a->step->reason, "exhausted-ack") == 0 && a->by_name)
         return give_up_ack(s, a);
-    // After a restart the ACK of a loop's 482 has another branch than its INVITE, and loops itself.
-    if (a->ack && a->c->kind == CALL_LOOPS && a->pass > 2 && s->model->incarnation &&
-        strcmp(a->step->reason, "ack-unrouted") == 0)
-        return NULL;
     return "dropped";
 }
 

@@ -160,7 +160,7 @@ static void rule6_spoofed(void **state)
         assert_drop(r2, TND_DROP_BAD_BRANCH);
     }
     for (size_t i = 7; i < strlen(branch); i++) { // each of its digits counts
-        char other[TND_BRANCH_MAX];
+        char other[TND_BRANCH_MAX + 1];
         snprintf(other, sizeof other, "%s", branch);
         other[i] = other[i] == '0' ? '1' : '0';
         run(h, CARRIER_SRC, WAN4, replaced(good, branch, other), &r2);
