@@ -227,6 +227,11 @@ static bool has_weight(const struct model_set *set)
     return false;
 }
 
+static bool has_targets(const struct model_history *h)
+{
+    return h->n > 0 && h->set[(h->n - 1) % HISTORY].n > 0;
+}
+
 // Rule 2: who is in the carrier's set, and since when who was is not.
 static void note_sources(struct sim *s, const struct model_set *set)
 {
@@ -280,7 +285,7 @@ static bool review(struct sim *s, enum model_name name, uint32_t n_before, bool 
     if (!forgets)
         h->stands = 0;
     // What was there goes on, also in the place of what is drained, all of it, and not all of it.
-    if (w.waits && (w.set.n == 0 || (h->n > 0 && !has_weight(&w.set)))) {
+    if (w.waits && (w.set.n == 0 || (has_targets(h) && !has_weight(&w.set)))) {
         h->stands = n_before;
         return w.forgot;
     }
