@@ -123,6 +123,9 @@ struct tnd_job {
     struct tnd_signed sign; // W: sign
 };
 
+_Static_assert(offsetof(struct tnd_job, own_hop) <= 256, "four lines are zeroed for a packet");
+_Static_assert(sizeof(struct tnd_job) <= 2560, "a burst's jobs: 80 KB of a worker's own cache");
+
 // One datagram to send.
 struct tnd_out {
     struct tnd_addr dst;
