@@ -456,6 +456,10 @@ static const char *on_drop(struct sim *s, struct asked *a)
         return model_asks(s, a->name) ? NULL : "its name is asked for by nobody";
     if (a->ack && strcmp(a->step->reason, "exhausted-ack") == 0 && a->by_name)
         return give_up_ack(s, a);
+    // A new key gives the ACK of a loop's 482 another branch than its INVITE had: it loops itself.
+    if (a->ack && a->c->kind == CALL_LOOPS && a->pass > 2 && s->model->keys &&
+        strcmp(a->step->reason, "ack-unrouted") == 0)
+        return NULL;
     return "dropped";
 }
 

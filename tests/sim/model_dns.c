@@ -26,15 +26,22 @@ struct walk {
 static const char *const hosts[N_NAMES] = {"sip.carrier.example", "reg.example",
                                            "pop.carrier.example"};
 
+// What nothing rested on when it fell due may be forgotten, or about to be.
+static bool is_doubtful(const struct walk *w, const struct model_view *v)
+{
+    uint64_t due_us = v->told_us + v->ttl_s * SECOND / 100 * 95;
+
+    return v->forgotten ? w->now_us < due_us + FORGET_US
+                        : !v->used && !v->was_used && w->now_us > due_us;
+}
+
 static const struct model_view *look_up(struct walk *w, const char *name, const char *type)
 {
     struct model_view *v = view_of(w->m, name, type);
 
-    // What nothing rested on when it fell due may be forgotten, or about to be.
-    if (v && !v->used && !v->was_used && !v->forgotten &&
-        w->now_us > v->told_us + v->ttl_s * SECOND / 100 * 95) {
+    if (v && is_doubtful(w, v)) {
         w->forgot = true;
-        v->forgotten = w->forgets;
+        v->forgotten = v->forgotten || w->forgets;
         if (!w->forgets)
             return v; // judged again in the second walk
     }
@@ -209,7 +216,8 @@ static uint64_t digest_of(const struct model_set *set)
             continue;
         for (size_t k = 0; k < sizeof t->addr; k++)
             h = (h ^ ((const uint8_t *)&t->addr)[k]) * 0x100000001b3;
-        sum += (h ^ t->weight) * 0x9e3779b97f4a7c15;
+        h = (h ^ t->weight) * 0x9e3779b97f4a7c15; // mixed: else 50, 30, 20 can add up to 0, 0, 0
+        sum += (h ^ h >> 29) * 0xbf58476d1ce4e5b9;
     }
     return sum;
 }
@@ -306,11 +314,15 @@ static bool review(struct sim *s, enum model_name name, uint32_t n_before, bool 
 
 static void review_name(struct sim *s, enum model_name name)
 {
-    const struct model_history *h = &s->model->names[name];
-    uint32_t n_before = h->stands ? h->stands : h->n;
+    struct model_history *h = &s->model->names[name];
+    uint32_t n_before = h->stands ? h->stands : h->n, n_known;
 
-    if (review(s, name, n_before, false))
-        review(s, name, n_before, true);
+    if (!review(s, name, n_before, false))
+        return;
+    n_known = h->n;
+    review(s, name, n_before, true);
+    if (!h->stands && h->n > n_known)
+        h->stands = n_known; // with what may not have been forgotten
 }
 
 static void review_all(struct sim *s)
