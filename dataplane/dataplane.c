@@ -242,14 +242,18 @@ static void drain(struct rte_ring *r, bool of_jobs)
     rte_ring_free(r);
 }
 
+static void free_rings(struct tnd_worker *w)
+{
+    for (uint16_t i = 0; w && i < TND_WORKERS_MAX; i++) {
+        drain(w->inbox[i], true);
+        drain(w->returns[i], false);
+    }
+}
+
 static void free_worker(struct tnd_worker *w)
 {
     if (!w)
         return;
-    for (uint16_t i = 0; i < TND_WORKERS_MAX; i++) {
-        drain(w->inbox[i], true);
-        drain(w->returns[i], false);
-    }
     tnd_engine_free(w->engine);
     tnd_frag_free(w->frag);
     tnd_spsc_fini(&w->wants);
@@ -268,6 +272,9 @@ void tnd_dataplane_free(struct tnd_dataplane *dp)
     if (!dp)
         return;
     tnd_dataplane_stop(dp);
+    // Before any pool goes: an inbox holds buffers of other workers and of local ports.
+    for (uint16_t i = 0; i < dp->cfg.workers; i++)
+        free_rings(dp->workers[i]);
     for (uint16_t i = 0; i < dp->cfg.n_interfaces; i++)
         tnd_port_close(&dp->ports[i]);
     for (uint16_t i = 0; i < dp->cfg.workers; i++)
