@@ -70,7 +70,8 @@ def show(result):
     if unit == "requests/s":
         return svg.number(value) + ("/s" if svg.number(value)[-1].isalpha() else " /s")
     if unit in ("bytes", "bytes/s"):
-        return f"{svg.number(value)} {unit.replace('bytes', 'B')}"
+        text = svg.number(value)
+        return text + ("" if text[-1].isalpha() else " ") + unit.replace("bytes", "B")
     return svg.percent(value) if unit == "share" else f"{svg.number(value)} {unit}"
 
 
