@@ -25,8 +25,6 @@ import contextlib
 import ctypes
 import json
 import os
-import platform
-import re
 import shutil
 import socket
 import statistics
@@ -244,15 +242,6 @@ def result(name, unit, rounds, key):
     return made
 
 
-def host():
-    with open("/proc/cpuinfo") as f:
-        cpu = re.search(r"model name\s*: (.*)", f.read())
-    with open("/proc/meminfo") as f:
-        pages = re.search(r"HugePages_Free:\s*(\d+)", f.read())
-    return {"cpu": cpu.group(1) if cpu else platform.machine(), "kernel": platform.release(), "isa": "",
-            "hugepages": int(pages.group(1)) if pages else 0, "cores": os.cpu_count()}
-
-
 def print_table(found):
     width = max(len(r["name"]) for r in found)
     print(f"\n{'NAME':{width}}    MEDIAN    SPREAD  RUNS")
@@ -316,7 +305,7 @@ def main():
         found = run(args.build, kinds, args.runs or (2 if args.quick else 7), 0.4 if args.quick else 2.5)
         print_table(found)
     with open(args.json, "w") as f:
-        json.dump({"host": host(), "results": found}, f, indent=2)
+        json.dump({"results": found}, f, indent=2)
     return 0
 
 

@@ -1,4 +1,4 @@
-// usage: bench [--quick] [--only NAME] [--runs N] [--json FILE]
+// usage: bench [--quick] [--only NAME] [--runs N] [--json FILE] | --host
 #include "bench/bench.h"
 
 #include <getopt.h>
@@ -233,6 +233,15 @@ static json_t *host(void)
                      (int)sysconf(_SC_NPROCESSORS_ONLN));
 }
 
+static int print_host(void)
+{
+    json_t *all = host();
+    int rc = all ? json_dumpf(all, stdout, JSON_INDENT(2)) : -1;
+
+    json_decref(all);
+    return rc ? 1 : 0;
+}
+
 static json_t *result_json(const struct result *r)
 {
     json_t *values = json_array();
@@ -353,12 +362,12 @@ static void pin(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {{"quick", no_argument, NULL, 'q'},
-                                            {"only", required_argument, NULL, 'o'},
-                                            {"runs", required_argument, NULL, 'r'},
-                                            {"json", required_argument, NULL, 'j'},
-                                            {0}};
+    static const struct option options[] = {
+        {"quick", no_argument, NULL, 'q'},      {"only", required_argument, NULL, 'o'},
+        {"runs", required_argument, NULL, 'r'}, {"json", required_argument, NULL, 'j'},
+        {"host", no_argument, NULL, 'h'},       {0}};
     const char *only = NULL, *json = NULL;
+    bool host_only = false;
     unsigned runs = 0;
     int c;
 
@@ -369,6 +378,8 @@ int main(int argc, char **argv)
             only = *optarg ? optarg : NULL;
         else if (c == 'j')
             json = optarg;
+        else if (c == 'h')
+            host_only = true;
         else if (c == 'r' && atoi(optarg) > 0 && atoi(optarg) <= RUNS_MAX)
             runs = (unsigned)atoi(optarg);
         else
@@ -379,6 +390,8 @@ int main(int argc, char **argv)
                 getenv("TANDEM_KERNEL"));
         return 2;
     }
+    if (host_only)
+        return print_host();
     pin();
     if (run_all(only, runs ? runs : bench_quick ? 2 : RUNS) != 0)
         return 1;

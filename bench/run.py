@@ -35,6 +35,10 @@ def commit():
     return told.stdout.strip() if told.returncode == 0 else "unknown"
 
 
+def host(program):
+    return json.loads(subprocess.run([program, "--host"], capture_output=True, check=True).stdout)
+
+
 def print_ratios(by_name):
     rows = measured.ratios(by_name)
     if not rows:
@@ -68,12 +72,13 @@ def main():
     p.add_argument("--out", help="folder of what is written; FOLDER/bench without")
     args = p.parse_args()
     folder = args.out or os.path.join(args.build, "bench")
+    program = os.path.join(args.build, "bench", "bench")
     more = (["--quick"] if args.quick else []) + (["--runs", args.runs] if args.runs else [])
     env_commit = os.environ.setdefault("TANDEM_COMMIT", commit())
     data = None
     if not args.only.startswith("e2e"):
         only = ["--only", args.only] if args.only else []
-        data = run_part([os.path.join(args.build, "bench", "bench")] + only + more, os.path.join(folder, "rings.json"))
+        data = run_part([program] + only + more, os.path.join(folder, "rings.json"))
         if data is None:
             return 1
     e2e = os.path.join(HERE, "e2e.py")
@@ -82,7 +87,7 @@ def main():
         if part is None:
             return 1
         if data is None:
-            data = {"host": part["host"], "commit": env_commit, "results": []}
+            data = {"host": host(program), "commit": env_commit, "results": []}
         data["results"] += part["results"]
     with open(os.path.join(folder, "bench.json"), "w") as f:
         json.dump(data, f, indent=2)

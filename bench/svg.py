@@ -39,7 +39,9 @@ def ns(v):
 
 
 def percent(v):
-    return f"{v * 100:.2g} %" if 0 < v < 0.0001 else f"{v * 100:.2f} %"
+    """Two decimals, or as many as it takes to say that it is not nothing (control/units.h)."""
+    tiny = 1e-12 < v * 100 < 0.005
+    return f"{v * 100:.{1 - math.floor(math.log10(v * 100)) if tiny else 2}f} %"
 
 
 def svg(height, title, parts, own_style=False):

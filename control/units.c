@@ -1,6 +1,7 @@
 #include "control/units.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 // Three significant digits of 0 <= v < 1000.
@@ -88,7 +89,10 @@ const char *tnd_units_duration(double seconds, char out[TND_UNITS_MAX])
 
 const char *tnd_units_percent(double fraction, char out[TND_UNITS_MAX])
 {
-    snprintf(out, TND_UNITS_MAX, "%.2f %%", fraction * 100);
+    double percent = fraction * 100;
+    bool tiny = percent > 1e-12 && percent < 0.005;
+
+    snprintf(out, TND_UNITS_MAX, "%.*f %%", tiny ? 1 - (int)floor(log10(percent)) : 2, percent);
     return out;
 }
 

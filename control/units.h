@@ -18,7 +18,8 @@ const char *tnd_units_rate(double per_s, char out[TND_UNITS_MAX]);
 // "398 ns", "1.20 ms", "2.50 s", "2 m 13 s", "4 h 05 m", "3 d 04 h"
 const char *tnd_units_duration(double seconds, char out[TND_UNITS_MAX]);
 
-// "50.02 %": of a fraction; two decimals, as shares are compared by eye.
+// "50.02 %": of a fraction; two decimals, as shares are compared by eye, but more where those
+// would say that there is nothing: "0.0015 %".
 const char *tnd_units_percent(double fraction, char out[TND_UNITS_MAX]);
 
 // "17 B", "1.50 kB", "239 MB": decimal multiples.

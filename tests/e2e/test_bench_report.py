@@ -14,6 +14,7 @@ FOLDER = os.path.join(ROOT, "bench")
 sys.path.insert(0, FOLDER)
 import report  # noqa: E402
 import results as measured  # noqa: E402
+import svg  # noqa: E402
 
 
 def result(name, values, unit="ns", **more):
@@ -98,6 +99,19 @@ def test_readme(data, tmp_path):
     told = subprocess.run([sys.executable, "-B", os.path.join(FOLDER, "report.py"), source, "--readme", readme,
                            "--plot", plot], capture_output=True, text=True)
     assert told.returncode == 1 and "no place" in told.stderr
+
+
+def test_host(tmp_path):
+    """A part without the program's own benchmarks says what it ran on, too."""
+    told = subprocess.run([os.path.join(BUILD, "bench", "bench"), "--host"], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=20, check=True)
+    host = json.loads(told.stdout)
+    assert host["isa"] in ("scalar", "avx2", "avx512") and host["cpu"] and host["cores"] == os.cpu_count()
+
+
+def test_small_shares_are_not_nothing():
+    assert [svg.percent(v) for v in (0, 1, 0.5002, 1 / 65536, 6.2e-7)] == [
+        "0.00 %", "100.00 %", "50.02 %", "0.0015 %", "0.000062 %"]
 
 
 def test_driver(tmp_path):

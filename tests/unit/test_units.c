@@ -60,6 +60,9 @@ static void test_others(void **state)
     (void)state;
     assert_string_equal(tnd_units_percent(0.50024, s), "50.02 %");
     assert_string_equal(tnd_units_percent(1, s), "100.00 %");
+    assert_string_equal(tnd_units_percent(0, s), "0.00 %");
+    assert_string_equal(tnd_units_percent(1.0 / 65536, s), "0.0015 %");
+    assert_string_equal(tnd_units_percent(6.2e-7, s), "0.000062 %");
     assert_string_equal(tnd_units_total(0, s), "0");
     assert_string_equal(tnd_units_total(999, s), "999");
     assert_string_equal(tnd_units_total(7861204, s), "7 861 204");
