@@ -133,7 +133,7 @@ static char *edge(void)
     return end;
 }
 
-// The kernels for wide registers are compiled without sanitizers: a page shows one octet too far.
+// What compilers make of a wide load the sanitizers need not see: a page shows one octet too far.
 static void same_with_each_kernel(const uint8_t *data, size_t size, const struct tnd_sip_msg *m)
 {
     static struct tnd_sip_msg again;
