@@ -5,6 +5,37 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+// What must hold of every input: else the place is told and the process ends.
+#define CHECK(cond)                                                          \
+    do {                                                                     \
+        if (!(cond)) {                                                       \
+            fprintf(stderr, "fuzz: %s:%d: %s\n", __FILE__, __LINE__, #cond); \
+            abort();                                                         \
+        }                                                                    \
+    } while (0)
+
+// Memory that ends at a closed page: one octet further is a fault, for code of any compiler.
+struct fuzz_room {
+    char *end; // NULL until first asked for; lives as long as the process
+};
+
+// Returns: the end of at least `size` octets, the same at every call.
+static inline char *fuzz_edge(struct fuzz_room *room, size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), len = (size + page - 1) / page * page;
+    char *map;
+
+    if (room->end)
+        return room->end;
+    map = mmap(NULL, len + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(map != MAP_FAILED && mprotect(map + len, page, PROT_NONE) == 0);
+    return room->end = map + len;
+}

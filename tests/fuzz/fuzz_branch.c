@@ -1,19 +1,8 @@
 // Our Via branch. Any text: read without a fault, and what is read as ours is written back
 // digit by digit. A branch of ours that was changed in any way, or that comes back in
 // another scope, does not verify.
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "fuzz/fuzz.h"
 #include "proxy/branch.h"
-
-#define CHECK(cond)                                                                 \
-    do {                                                                            \
-        if (!(cond)) {                                                              \
-            fprintf(stderr, "fuzz_branch: %s:%d: %s\n", __FILE__, __LINE__, #cond); \
-            abort();                                                                \
-        }                                                                           \
-    } while (0)
 
 static const struct tnd_keys keys = {
     .n_sign = 2,

@@ -1,19 +1,8 @@
 // Any octets as a configuration: read into a configuration whose texts lie in its own memory,
 // or into errors that are sorted and lie in the file; never both, never neither.
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "control/config/config.h"
 #include "fuzz/fuzz.h"
 #include "util/err.h"
-
-#define CHECK(cond)                                                                 \
-    do {                                                                            \
-        if (!(cond)) {                                                              \
-            fprintf(stderr, "fuzz_config: %s:%d: %s\n", __FILE__, __LINE__, #cond); \
-            abort();                                                                \
-        }                                                                           \
-    } while (0)
 
 // Reads every octet: a dangling pointer is the sanitizer's find.
 static void check_text(struct tnd_str s)

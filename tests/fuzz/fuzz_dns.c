@@ -1,18 +1,7 @@
 // DNS answers. The first octet chooses the question, the rest is the message. Whatever it
 // holds, the answer lies wholly in its block, equals itself, and can be located over.
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "dns/locate.h"
 #include "fuzz/fuzz.h"
-
-#define CHECK(cond)                                                              \
-    do {                                                                         \
-        if (!(cond)) {                                                           \
-            fprintf(stderr, "fuzz_dns: %s:%d: %s\n", __FILE__, __LINE__, #cond); \
-            abort();                                                             \
-        }                                                                        \
-    } while (0)
 
 static const struct {
     const char *name;

@@ -1,36 +1,8 @@
 // Any octets: every scan kernel of this processor lists and maps the same as the reference, and
 // touches nothing behind the data, which ends where readable memory ends.
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "fuzz/fuzz.h"
 #include "sip/scan.h"
-
-#define CHECK(cond)                                                                  \
-    do {                                                                             \
-        if (!(cond)) {                                                               \
-            fprintf(stderr, "fuzz_kernels: %s:%d: %s\n", __FILE__, __LINE__, #cond); \
-            abort();                                                                 \
-        }                                                                            \
-    } while (0)
-
-// Returns: the end of TND_SCAN_MAX readable octets, a closed page behind it.
-static char *edge(void)
-{
-    static char *end;
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    char *map;
-
-    if (end)
-        return end;
-    map =
-        mmap(NULL, TND_SCAN_MAX + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    CHECK(map != MAP_FAILED && mprotect(map + TND_SCAN_MAX, page, PROT_NONE) == 0);
-    end = map + TND_SCAN_MAX;
-    return end;
-}
 
 static void same_maps(const struct tnd_scan_maps *a, const struct tnd_scan_maps *b, uint32_t from,
                       uint32_t to)
@@ -53,9 +25,10 @@ static void same_lines(const struct tnd_scan *a, const struct tnd_scan *b, uint3
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct tnd_scan want, got;
+    static struct fuzz_room room;
     uint32_t len = size > TND_SCAN_MAX ? TND_SCAN_MAX : (uint32_t)size;
     uint32_t from = len ? data[0] * 64u % len + data[len - 1] % 64u : 0;
-    char *at = edge() - len;
+    char *at = fuzz_edge(&room, TND_SCAN_MAX) - len;
 
     memcpy(at, data, len);
     if (from > len)

@@ -1,20 +1,9 @@
 // Any octets: the parser stays inside them, lists headers in order, and reads the message it
 // cut out the same way again.
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "fuzz/fuzz.h"
 #include "sip/parse.h"
-
-#define CHECK(cond)                                                                \
-    do {                                                                           \
-        if (!(cond)) {                                                             \
-            fprintf(stderr, "fuzz_parse: %s:%d: %s\n", __FILE__, __LINE__, #cond); \
-            abort();                                                               \
-        }                                                                          \
-    } while (0)
 
 static void inside(const struct tnd_sip_msg *m, struct tnd_span s)
 {
@@ -118,30 +107,16 @@ static bool same(const struct tnd_sip_msg *a, const struct tnd_sip_msg *b)
            memcmp(a->hdr, b->hdr, a->n_hdrs * sizeof a->hdr[0]) == 0;
 }
 
-// Returns: the end of TND_SIP_MAX and more readable octets, a closed page behind it.
-static char *edge(void)
-{
-    static char *end;
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), room = 2 * TND_SIP_MAX;
-    char *map;
-
-    if (end)
-        return end;
-    map = mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    CHECK(map != MAP_FAILED && mprotect(map + room, page, PROT_NONE) == 0);
-    end = map + room;
-    return end;
-}
-
 // What compilers make of a wide load the sanitizers need not see: a page shows one octet too far.
 static void same_with_each_kernel(const uint8_t *data, size_t size, const struct tnd_sip_msg *m)
 {
     static struct tnd_sip_msg again;
+    static struct fuzz_room room;
     char *at;
 
     if (size > 2 * TND_SIP_MAX)
         return;
-    at = edge() - size;
+    at = fuzz_edge(&room, 2 * TND_SIP_MAX) - size;
     memcpy(at, data, size);
     for (unsigned i = 0; tnd_scan_kernel(i); i++)
         CHECK(tnd_sip_parse_with(tnd_scan_kernel(i), at, size, &again) == m->error &&

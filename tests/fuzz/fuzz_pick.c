@@ -2,10 +2,6 @@
 // reference does, and touches nothing behind the lanes, which end where readable memory ends.
 //
 // Octets: 8 of the call key, then 8 for each record: 6 of its id, 2 of its weight.
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "fuzz/fuzz.h"
 #include "route/pick_kernel.h"
@@ -13,34 +9,13 @@
 #define LANES_MAX 1024U
 #define CALLS     32U
 
-#define CHECK(cond)                                                               \
-    do {                                                                          \
-        if (!(cond)) {                                                            \
-            fprintf(stderr, "fuzz_pick: %s:%d: %s\n", __FILE__, __LINE__, #cond); \
-            abort();                                                              \
-        }                                                                         \
-    } while (0)
-
-// Returns: the end of the readable octets that LANES_MAX take, a closed page behind it.
-static char *edge(void)
-{
-    static char *end;
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), room = tnd_lanes_size(LANES_MAX);
-    char *map;
-
-    if (end)
-        return end;
-    map = mmap(NULL, room + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    CHECK(map != MAP_FAILED && mprotect(map + room, page, PROT_NONE) == 0);
-    end = map + room;
-    return end;
-}
-
 // Weights from 1 to 65536 and ids of 48 bits, so that equal ones are found soon.
 static const void *make_lanes(const uint8_t *records, uint32_t n)
 {
+    static struct fuzz_room room;
+    char *end = fuzz_edge(&room, tnd_lanes_size(LANES_MAX));
     uint32_t stride = tnd_lanes_stride(n);
-    uint32_t *words = (uint32_t *)(void *)(edge() - tnd_lanes_size(n));
+    uint32_t *words = (uint32_t *)(void *)(end - tnd_lanes_size(n));
 
     for (uint32_t i = 0; i < stride; i++) {
         uint8_t octets[8] = {0};

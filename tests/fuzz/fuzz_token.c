@@ -1,18 +1,7 @@
 // The Record-Route token. Any text: read without a fault, and good only if we would write it
 // so. A token of ours that was changed in any way is never good.
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "fuzz/fuzz.h"
 #include "proxy/token.h"
-
-#define CHECK(cond)                                                                \
-    do {                                                                           \
-        if (!(cond)) {                                                             \
-            fprintf(stderr, "fuzz_token: %s:%d: %s\n", __FILE__, __LINE__, #cond); \
-            abort();                                                               \
-        }                                                                          \
-    } while (0)
 
 #define CALL 0x0123456789abcdefULL
 
