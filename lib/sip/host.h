@@ -67,39 +67,57 @@ TND__INLINE bool tnd__quad_plain(const char *p, unsigned len, struct tnd_addr *i
     return true;
 }
 
+// What tnd__quad_lanes computes with. Not here for the compiler to see, which makes such constants
+// of three instructions each; as they are, each is an operand in memory.
+enum {
+    TND__Q_DOT,
+    TND__Q_NULL,
+    TND__Q_LANE,
+    TND__Q_BACK,
+    TND__Q_WEIGHT,
+    TND__Q_ONE,
+    TND__Q_LEAST,
+    TND__Q_LONGEST,
+    TND__Q_NINE,
+    TND__Q_LOW,
+    TND__Q_MOST,
+    TND__Q_VALUE,
+    TND__Q_COUNT
+};
+extern const uint8_t tnd__quad_constants[TND__Q_COUNT][16] __attribute__((visibility("hidden")));
+
 #ifdef __AVX2__
 // As tnd__quad. The digits of each part go to the end of their lane of four octets.
 TND__INLINE bool tnd__quad_lanes(const char *p, unsigned len, struct tnd_addr *ip)
 {
-    const __m128i lane = _mm_setr_epi8(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
-    const __m128i back = _mm_set1_epi32((int)0x80fffefd); // three, two, one before the end; none
-    const __m128i weight = _mm_set1_epi32(0x00010a64);    // 100, 10, 1
-    // By length plus one: a leading zero means octal to some, and no part is empty.
-    const __m128i least = _mm_setr_epi8(0, -1, 0, 10, 100, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    const __m128i *k = (const __m128i *)tnd__quad_constants;
     __m128i text = _mm_loadu_si128((const __m128i *)p), ends, starts, from, digits, value, gap, bad;
-    unsigned dots = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8('.'))), end;
+    unsigned first = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(text, k[TND__Q_DOT])), second,
+             third, end;
 
-    dots &= (1u << len) - 1;
-    if (__builtin_popcount(dots) != 3)
-        return false;
-    end = (unsigned)__builtin_ctz(dots) | len << 24;
-    dots &= dots - 1;
-    end |= (unsigned)__builtin_ctz(dots) << 8 | (unsigned)__builtin_ctz(dots & (dots - 1)) << 16;
-    ends = _mm_shuffle_epi8(_mm_cvtsi32_si128((int)end), lane);
-    starts = _mm_shuffle_epi8(_mm_cvtsi32_si128((int)(end << 8 | 0xff)), lane); // less one
-    from = _mm_add_epi8(ends, back);
-    digits = _mm_sub_epi8(_mm_shuffle_epi8(text, from), _mm_set1_epi8('0'));
+    first &= (1u << len) - 1;
+    second = first & (first - 1);
+    third = second & (second - 1);
+    if (third == 0 || (third & (third - 1)) != 0)
+        return false; // not three dots
+    end = (unsigned)__builtin_ctz(first) | (unsigned)__builtin_ctz(second) << 8 |
+          (unsigned)__builtin_ctz(third) << 16 | len << 24;
+    ends = _mm_shuffle_epi8(_mm_cvtsi32_si128((int)end), k[TND__Q_LANE]);
+    starts =
+        _mm_shuffle_epi8(_mm_cvtsi32_si128((int)(end << 8 | 0xff)), k[TND__Q_LANE]); // less one
+    from = _mm_add_epi8(ends, k[TND__Q_BACK]);
+    digits = _mm_sub_epi8(_mm_shuffle_epi8(text, from), k[TND__Q_NULL]);
     digits = _mm_and_si128(digits, _mm_cmpgt_epi8(from, starts));
-    value = _mm_madd_epi16(_mm_maddubs_epi16(digits, weight), _mm_set1_epi16(1));
+    value = _mm_madd_epi16(_mm_maddubs_epi16(digits, k[TND__Q_WEIGHT]), k[TND__Q_ONE]);
     gap = _mm_sub_epi8(ends, starts);
-    bad = _mm_or_si128(_mm_cmpgt_epi8(gap, _mm_set1_epi8(4)),
-                       _mm_subs_epu8(digits, _mm_set1_epi8(9)));
-    gap = _mm_and_si128(gap, _mm_set1_epi32(0xff));
-    bad = _mm_or_si128(bad, _mm_cmpgt_epi32(_mm_shuffle_epi8(least, gap), value));
-    bad = _mm_or_si128(bad, _mm_cmpgt_epi32(value, _mm_set1_epi32(255)));
+    bad =
+        _mm_or_si128(_mm_cmpgt_epi8(gap, k[TND__Q_LONGEST]), _mm_subs_epu8(digits, k[TND__Q_NINE]));
+    gap = _mm_and_si128(gap, k[TND__Q_LOW]);
+    bad = _mm_or_si128(bad, _mm_cmpgt_epi32(_mm_shuffle_epi8(k[TND__Q_LEAST], gap), value));
+    bad = _mm_or_si128(bad, _mm_cmpgt_epi32(value, k[TND__Q_MOST]));
     if (!_mm_testz_si128(bad, bad))
         return false;
-    end = (unsigned)_mm_cvtsi128_si32(_mm_shuffle_epi8(value, _mm_set1_epi32(0x0c080400)));
+    end = (unsigned)_mm_cvtsi128_si32(_mm_shuffle_epi8(value, k[TND__Q_VALUE]));
     memcpy(ip->ip, &end, sizeof end);
     ip->family = 4;
     return true;
@@ -120,6 +138,7 @@ TND__INLINE bool tnd__quad(const char *p, unsigned len, struct tnd_addr *ip)
 // Whether two dots stand side by side in [at, end), or may, in what follows behind it.
 TND__INLINE bool tnd__maybe_empty_label(const char *d, size_t at, size_t end)
 {
+    end--; // nothing pairs with the last octet
 #ifdef __AVX2__
     for (; at < end; at += 15) {
         __m128i text = _mm_loadu_si128((const __m128i *)(d + at));
@@ -150,11 +169,25 @@ TND__INLINE bool tnd__plain_host(const char *d, size_t at, size_t end, struct tn
     return end > at && d[at] != '.' && !tnd__maybe_empty_label(d, at, end);
 }
 
-// As tnd__host_any, for the common forms in a value that has room.
-// Returns: offset after the host, or 0 when only the long way can tell.
-TND__INLINE size_t tnd__host(struct tnd__text t, size_t at, struct tnd_addr *ip)
+// As tnd__host_any with the port behind it, if there is one, for the common forms in a value that
+// has room. Returns: offset after both, or 0 when only the long way can tell.
+TND__INLINE size_t tnd__host_port(struct tnd__text t, size_t at, struct tnd_span *host,
+                                  struct tnd_addr *ip, uint16_t *port)
 {
-    size_t end = tnd_scan_find(t.maps, TND_RUN_HOST, at);
+    uint64_t stops = tnd__stops(t, TND_RUN_HOST, at);
+    size_t p, q;
 
-    return tnd__plain_host(t.d, at, end, ip) ? end : 0;
+    if (tnd__unlikely(stops == 0))
+        return 0;
+    p = at + tnd__first(stops);
+    if (!tnd__plain_host(t.d, at, p, ip))
+        return 0;
+    *host = tnd__span(at, p);
+    if (t.d[p] != ':')
+        return p;
+    stops = tnd__but_first(stops);
+    if (tnd__unlikely(stops == 0))
+        return 0;
+    q = at + tnd__first(stops);
+    return tnd__port(t.d + p + 1, q - p - 1, port) ? q : 0;
 }

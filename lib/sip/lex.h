@@ -104,6 +104,23 @@ static inline size_t tnd__skip(struct tnd__text t, enum tnd_run run, size_t at, 
     return p < end ? p : end;
 }
 
+// The octets from `at` on that stop a run of that kind: bit 0 stands for `at`, and the lower 57
+// bits are there. For values with more than one mark in them: each is one step from the last.
+TND__INLINE uint64_t tnd__stops(struct tnd__text t, enum tnd_run run, size_t at)
+{
+    return tnd__load8((const char *)t.maps->stop[run] + at / 8) >> at % 8;
+}
+
+TND__INLINE uint64_t tnd__but_first(uint64_t stops)
+{
+    return stops & (stops - 1);
+}
+
+TND__INLINE size_t tnd__first(uint64_t stops)
+{
+    return (size_t)__builtin_ctzll(stops);
+}
+
 // The first `n` octets of `w`, zeros behind them; all eight for n from 8 to 31.
 TND__INLINE uint64_t tnd__first_octets(uint64_t w, size_t n)
 {
@@ -205,21 +222,36 @@ static inline bool tnd__number(const char *base, struct tnd_span s, uint32_t max
     return s.len > 0;
 }
 
-// Read up to seven digits at `p`, where eight octets can be read. Most numbers have one to four:
-// eight octets at once take longer.
-// Returns: how many there are; 0 also for more than seven.
-TND__INLINE size_t tnd__digits7(const char *p, uint32_t *number)
+// Read the number that the `n` octets at `p` are, one to four digits. Four octets can be read.
+// Returns: false when they are anything else.
+TND__INLINE bool tnd__digits4(const char *p, size_t n, uint32_t *number)
 {
-    uint32_t v = 0;
-    size_t n = 0;
+    uint32_t w;
 
-    for (; n < 8; n++) {
-        uint32_t digit = (uint8_t)(p[n] - '0');
+    if (n - 1 > 3)
+        return false;
+    w = (tnd__load4(p) ^ 0x30303030) << (32 - 8 * n); // the digits are the upper octets
+    if (((w + 0x76767676) | w) & 0x80808080)
+        return false;
+    w = (w * (10 << 8 | 1) >> 8) & 0x00ff00ff; // two numbers of two digits
+    *number = w * (100 << 16 | 1) >> 16;
+    return true;
+}
 
-        if (digit > 9)
-            break;
-        v = v * 10 + digit;
+// Read the port number that the `n` octets at `p` are, one to five digits. Five octets can be read.
+// Returns: false when they are anything else; no port is 0.
+TND__INLINE bool tnd__port(const char *p, size_t n, uint16_t *port)
+{
+    uint32_t v, last;
+
+    if (tnd__likely(tnd__digits4(p, n, &v))) {
+        *port = (uint16_t)v;
+        return v != 0;
     }
-    *number = v;
-    return n & 7;
+    last = (uint8_t)(p[4] - '0');
+    if (n != 5 || last > 9 || !tnd__digits4(p, 4, &v))
+        return false;
+    v = v * 10 + last;
+    *port = (uint16_t)v;
+    return v - 1 < 65535;
 }

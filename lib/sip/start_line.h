@@ -77,27 +77,40 @@ TND__INLINE void request_uri(struct tnd_sip_msg *m, struct tnd__text t)
         fault(m, TND_SIP_ERR_RURI, m->ruri.headers.off); // s19.1.1: no headers there
 }
 
-TND__INLINE void request_line(struct tnd_sip_msg *m, struct tnd__text t, size_t end)
+// The long way: another version, more than one blank before it, or no start line at all.
+// Returns: offset of the version, or 0.
+static __attribute__((noinline)) size_t any_request_line(struct tnd_sip_msg *m, const char *d,
+                                                         size_t method, size_t end)
 {
-    size_t method = tnd__skip(t, TND_RUN_TOKEN, 0, end), last = end;
-    const char *d = t.d;
+    size_t last = end;
     enum tnd_sip_error e;
 
-    m->is_request = true;
-    m->method_text = tnd__span(0, method);
-    m->method = (uint8_t)tnd__method_lookup(t, m->method_text);
-    if (end > method + 8 && memcmp(d + end - 8, " SIP/2.0", 8) == 0)
-        last -= 7;
     while (last > method && d[last - 1] != ' ')
         last--;
     if (method == 0 || method == end || d[method] != ' ' || last <= method + 1) {
         fault(m, TND_SIP_ERR_START_LINE, method);
-        return;
+        return 0;
     }
-    m->ruri_text = tnd__span(method + 1, last - 1);
     e = version(d + last, end - last);
     if (e != TND_SIP_ERR_NONE)
         fault(m, e, last);
+    return last;
+}
+
+TND__INLINE void request_line(struct tnd_sip_msg *m, struct tnd__text t, size_t end)
+{
+    size_t method = tnd_scan_find(t.maps, TND_RUN_TOKEN, 0), last = end - 7;
+    const char *d = t.d;
+
+    m->is_request = true;
+    m->method_text = tnd__span(0, method);
+    m->method = (uint8_t)tnd__method_lookup(t, m->method_text);
+    if (tnd__unlikely(end < method + 10 || method == 0 || d[method] != ' ' ||
+                      tnd__load8(d + end - 8) != tnd__load8(" SIP/2.0")))
+        last = any_request_line(m, d, method, end);
+    if (last == 0)
+        return;
+    m->ruri_text = tnd__span(method + 1, last - 1);
     request_uri(m, t);
 }
 

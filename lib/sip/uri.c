@@ -1,6 +1,28 @@
 // URIs: SIP and SIPS (RFC 3261 s19.1, s25.1; RFC 5118 for IPv6); tel.c has tel.
 #include "sip/uri.h"
 
+#define FOUR(...)                                          \
+    {                                                      \
+        __VA_ARGS__, __VA_ARGS__, __VA_ARGS__, __VA_ARGS__ \
+    }
+
+// Lanes of four octets, one for each part of a dotted quad.
+__attribute__((aligned(16))) const uint8_t tnd__quad_constants[TND__Q_COUNT][16] = {
+    [TND__Q_DOT] = FOUR('.', '.', '.', '.'),
+    [TND__Q_NULL] = FOUR('0', '0', '0', '0'),
+    [TND__Q_LANE] = {0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3},
+    [TND__Q_BACK] = FOUR(0xfd, 0xfe, 0xff, 0x80), // three, two, one before the end; none
+    [TND__Q_WEIGHT] = FOUR(100, 10, 1, 0),
+    [TND__Q_ONE] = FOUR(1, 0, 1, 0),
+    // By length plus one: a leading zero means octal to some, and no part is empty.
+    [TND__Q_LEAST] = {0, 0xff, 0, 10, 100},
+    [TND__Q_LONGEST] = FOUR(4, 4, 4, 4),
+    [TND__Q_NINE] = FOUR(9, 9, 9, 9),
+    [TND__Q_LOW] = FOUR(0xff, 0, 0, 0),
+    [TND__Q_MOST] = FOUR(255, 0, 0, 0),
+    [TND__Q_VALUE] = {0, 4, 8, 12},
+};
+
 bool tnd__ipv4(const char *base, struct tnd_span s, struct tnd_addr *out)
 {
     size_t part = 0, value = 0, digits = 0;
@@ -131,7 +153,10 @@ static bool take_param(struct tnd__text t, struct tnd_span name, struct tnd_span
                        struct tnd_uri *out)
 {
     const char *base = t.d;
+    char first = name.len > 0 ? tnd_lower(base[name.off]) : 0;
 
+    if (first != 'l' && first != 't' && first != 'm' && first != '%')
+        return true; // none of those below, which saves most the comparisons
     if (NAME_IS(base, name, "lr")) {
         out->lr = true;
     } else if (NAME_IS(base, name, "transport")) {
@@ -177,14 +202,14 @@ static bool params(struct tnd__text t, size_t at, size_t end, struct tnd_uri *ou
 bool tnd__uri_tail(struct tnd__text t, size_t at, size_t end, struct tnd_uri *out)
 {
     const char *base = t.d;
-    uint64_t port = 0;
+    uint64_t port;
 
     if (at < end && base[at] == ':') {
         at = tnd__digits(base, at + 1, end, &port);
         if (port == 0 || port > 65535)
             return false;
+        out->port = (uint16_t)port;
     }
-    out->port = (uint16_t)port;
     if (at < end && base[at] == ';') {
         const char *mark = memchr(base + at, '?', end - at);
         size_t stop = mark ? (size_t)(mark - base) : end;

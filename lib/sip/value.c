@@ -125,14 +125,11 @@ static size_t skip_display_name(const char *base, size_t at, size_t end)
 
 // An addr-spec without brackets ends where a header parameter begins; '?' and ',' would need
 // brackets (s20). '?' in it is refused, ',' ends it.
-static size_t bare_addr_spec(const char *base, size_t at, size_t end)
+static size_t bare_addr_spec(struct tnd__text t, size_t at, size_t end)
 {
-    size_t p = at;
+    size_t p = tnd__skip(t, TND_RUN_VALUE, at, end);
 
-    while (p < end && tnd_char_is(base[p], TND_C_URI) && base[p] != ';' && base[p] != ',' &&
-           base[p] != '?')
-        p++;
-    return p < end && base[p] == '?' ? 0 : p;
+    return p > at && memchr(t.d + at, '?', p - at) ? 0 : p;
 }
 
 size_t tnd__name_addr_any(struct tnd__text t, size_t at, size_t end, struct tnd_span *uri)
@@ -152,7 +149,7 @@ size_t tnd__name_addr_any(struct tnd__text t, size_t at, size_t end, struct tnd_
         *uri = tnd__span(p + 1, q);
         q++;
     } else {
-        q = bare_addr_spec(base, p, end);
+        q = bare_addr_spec(t, p, end);
         if (q == 0)
             return 0;
         *uri = tnd__span(p, q);
@@ -175,28 +172,32 @@ static bool step_over_comma(const char *base, size_t p, size_t end, uint16_t *at
     return true;
 }
 
+bool tnd__name_addr_rest(struct tnd__text t, size_t start, size_t p, uint16_t *at, uint16_t end,
+                         struct tnd_span *item)
+{
+    struct tnd__param param;
+    enum tnd__step step;
+
+    do
+        step = tnd__param_next(t, &p, end, &param);
+    while (step == TND__FOUND);
+    if (step == TND__MALFORMED)
+        return false;
+    *item = tnd__span(start, tnd__trim_lws(t.d, start, p));
+    return step_over_comma(t.d, p, end, at);
+}
+
 bool tnd__name_addr_next(struct tnd__text t, uint16_t *at, uint16_t end, struct tnd_span *item,
                          struct tnd_span *uri)
 {
-    const char *base = t.d;
-    size_t start = tnd__skip_lws(base, *at, end), p;
-    struct tnd__param param;
-    enum tnd__step step;
+    size_t start = tnd__skip_lws(t.d, *at, end), p;
 
     if (start == end) {
         *at = end;
         return false;
     }
     p = tnd__name_addr(t, start, end, uri);
-    if (p == 0)
-        return false;
-    do
-        step = tnd__param_next(t, &p, end, &param);
-    while (step == TND__FOUND);
-    if (step == TND__MALFORMED)
-        return false;
-    *item = tnd__span(start, tnd__trim_lws(base, start, p));
-    return step_over_comma(base, p, end, at);
+    return p != 0 && tnd__name_addr_rest(t, start, p, at, end, item);
 }
 
 bool tnd_name_addr_next(const char *base, uint16_t *at, uint16_t end, struct tnd_span *item,

@@ -45,30 +45,65 @@ static inline enum tnd__step tnd__param_next(struct tnd__text t, size_t *at, siz
     return TND__FOUND;
 }
 
+// Whether a parameter or what has parameters may end at `at`.
+TND__INLINE bool tnd__ends_param(const char *d, size_t at, size_t end)
+{
+    return at == end || d[at] == ';' || d[at] == ',';
+}
+
 size_t tnd__name_addr_any(struct tnd__text t, size_t at, size_t end, struct tnd_span *uri);
+
+// Skip a display name of tokens, and blanks between them, at `at`. Returns: offset of what stops
+// it.
+TND__INLINE size_t tnd__skip_tokens(struct tnd__text t, size_t at)
+{
+    uint64_t stops = tnd__stops(t, TND_RUN_TOKEN, at);
+
+    while (stops && t.d[at + tnd__first(stops)] == ' ')
+        stops = tnd__but_first(stops);
+    return stops ? at + tnd__first(stops) : at;
+}
+
+// As tnd__name_addr for the common forms, but for what may follow.
+// Returns: offset behind the '>', or 0 when only the long way can tell.
+TND__INLINE size_t tnd__plain_name_addr(struct tnd__text t, size_t at, size_t end,
+                                        struct tnd_span *uri)
+{
+    const char *d = t.d;
+    size_t p = at, q;
+
+    if (!tnd__has_room(t, end))
+        return 0;
+    if (d[p] == '"') {
+        p = tnd_scan_find(t.maps, TND_RUN_QUOTE, p + 1);
+        if (p >= end || d[p] != '"')
+            return 0;
+        p += d[p + 1] == ' ' ? 2 : 1;
+    } else if (d[p] != '<') {
+        p = tnd__skip_tokens(t, p);
+    }
+    if (d[p] != '<' || !tnd__is_sip(d + p + 1))
+        return 0;
+    q = tnd_scan_find(t.maps, TND_RUN_URI, p + 5);
+    if (d[q] != '>' || q == p + 5)
+        return 0;
+    *uri = tnd__span(p + 1, q);
+    return q + 1;
+}
 
 // Parse the display name and URI at `at` of From, To, Contact, Route (s20.10, s25.1).
 // Returns: offset of what follows (';', ',' or `end`), or 0 when malformed.
 TND__INLINE size_t tnd__name_addr(struct tnd__text t, size_t at, size_t end, struct tnd_span *uri)
 {
-    const char *d = t.d;
-    size_t p = at, q;
+    size_t p = t.maps ? tnd__plain_name_addr(t, at, end, uri) : 0;
 
-    if (!t.maps || !tnd__has_room(t, end))
-        return tnd__name_addr_any(t, at, end, uri);
-    if (d[p] == '"') {
-        p = tnd_scan_find(t.maps, TND_RUN_QUOTE, p + 1);
-        if (p >= end || d[p] != '"')
-            return tnd__name_addr_any(t, at, end, uri);
-        p += d[p + 1] == ' ' ? 2 : 1;
-    }
-    q = tnd_scan_find(t.maps, TND_RUN_URI, p + 1);
-    if (d[p] != '<' || d[q] != '>' || !tnd__is_sip(d + p + 1) || q - p <= 5 ||
-        (d[q + 1] != ';' && q + 1 != end && d[q + 1] != ','))
-        return tnd__name_addr_any(t, at, end, uri);
-    *uri = tnd__span(p + 1, q);
-    return q + 1;
+    return p != 0 && tnd__ends_param(t.d, p, end) ? p : tnd__name_addr_any(t, at, end, uri);
 }
+
+// Go from what follows a name-addr of a list, at `p`, over its parameters to the next element.
+// As tnd__name_addr_next, of the element that begins at `start`.
+bool tnd__name_addr_rest(struct tnd__text t, size_t start, size_t p, uint16_t *at, uint16_t end,
+                         struct tnd_span *item);
 
 // As tnd_name_addr_next.
 bool tnd__name_addr_next(struct tnd__text t, uint16_t *at, uint16_t end, struct tnd_span *item,

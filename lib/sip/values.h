@@ -45,7 +45,8 @@ static __attribute__((noinline)) void second_via(struct reader *r, const struct 
     for (;; at = h->value) {
         if (at != 0) {
             memset(&m->via2, 0, sizeof m->via2); // of one that was malformed
-            if (tnd__via(r->t, at, value_end(h), &m->via2) != 0)
+            if (tnd__via(r->t, tnd__skip_lws(r->t.d, at, value_end(h)), value_end(h), &m->via2) !=
+                0)
                 return;
             field_fault(m, TND_SIP_ERR_VIA, at);
         }
@@ -55,8 +56,9 @@ static __attribute__((noinline)) void second_via(struct reader *r, const struct 
     }
 }
 
-TND__INLINE void vias(struct reader *r, struct tnd__text t)
+static __attribute__((noinline)) void vias(struct reader *r)
 {
+    const struct tnd__text t = {.d = r->t.d, .len = r->t.len, .maps = &r->scan.maps};
     struct tnd_sip_msg *m = r->m;
     const struct tnd_sip_hdr *h = first_of(m, TND_HDR_VIA);
     size_t next;
@@ -96,15 +98,33 @@ static __attribute__((noinline)) void any_tag(struct reader *r, size_t p, size_t
 // Whether all that is in [p, end), in a value that has room, is one tag.
 TND__INLINE bool lone_tag(struct tnd__text t, size_t p, size_t end, struct tnd_span *tag)
 {
+    uint64_t name = tnd__load8(t.d + p) | 0x20202000; // three letters
     size_t q;
 
-    if (t.d[p] != ';' || (tnd__load4(t.d + p + 1) | 0x00202020) != tnd__load4("tag="))
+    if (tnd__first_octets(name ^ tnd__load8(";tag=\0\0"), 5) != 0)
         return false;
     q = tnd_scan_find(t.maps, TND_RUN_VALUE, p + 5);
     if (q != end || q == p + 5)
         return false;
     *tag = tnd__span(p + 5, q);
     return true;
+}
+
+// p: behind the name-addr; 0 when it is not of a common form.
+static __attribute__((noinline)) void any_from_to(struct reader *r, const struct tnd_sip_hdr *h,
+                                                  size_t p, enum tnd_sip_error e,
+                                                  struct tnd_span *uri, struct tnd_span *tag)
+{
+    size_t end = value_end(h);
+
+    if (p == 0 || !tnd__ends_param(r->t.d, p, end))
+        p = tnd__name_addr_any(r->t, h->value, end, uri);
+    if (p == 0) {
+        *uri = (struct tnd_span){0};
+        field_fault(r->m, e, h->value);
+    } else if (p != end) {
+        any_tag(r, p, end, e, tag);
+    }
 }
 
 TND__INLINE void from_to(struct reader *r, struct tnd__text t, enum tnd_hdr id,
@@ -116,14 +136,9 @@ TND__INLINE void from_to(struct reader *r, struct tnd__text t, enum tnd_hdr id,
     if (!h)
         return;
     end = value_end(h);
-    p = tnd__name_addr(t, h->value, end, uri);
-    if (p == 0) {
-        *uri = (struct tnd_span){0};
-        field_fault(r->m, e, h->value);
-        return;
-    }
-    if (p != end && !(tnd__has_room(t, end) && lone_tag(t, p, end, tag)))
-        any_tag(r, p, end, e, tag);
+    p = tnd__plain_name_addr(t, h->value, end, uri);
+    if (p != end && (p == 0 || !lone_tag(t, p, end, tag)))
+        any_from_to(r, h, p, e, uri, tag);
 }
 
 // ---- Call-ID, CSeq and numbers ----------------------------------------------------------
@@ -147,21 +162,27 @@ static bool visible(const char *p, size_t len)
     return true;
 }
 
+// Whether [at, end) is a token, or two with a '@' between. Returns: false also when it is long.
+TND__INLINE bool plain_call_id(struct tnd__text t, size_t at, size_t end)
+{
+    uint64_t stops = tnd__stops(t, TND_RUN_TOKEN, at);
+
+    if (stops && at + tnd__first(stops) < end && t.d[at + tnd__first(stops)] == '@')
+        stops = tnd__but_first(stops);
+    return stops && at + tnd__first(stops) == end;
+}
+
 TND__INLINE void call_id(struct reader *r, struct tnd__text t)
 {
     struct tnd_sip_msg *m = r->m;
     const struct tnd_sip_hdr *h = only_of(m, TND_HDR_CALL_ID, TND_SIP_ERR_CALL_ID);
-    size_t end, p;
 
     if (!h)
         return;
-    end = value_end(h);
-    p = tnd_scan_find(t.maps, TND_RUN_TOKEN, h->value);
-    if (p < end && t.d[p] == '@')
-        p = tnd_scan_find(t.maps, TND_RUN_TOKEN, p + 1);
     // Wider than word [ "@" word ]: a Call-ID is compared, never taken apart.
-    if (h->value_len > 0 && (p == end || visible(t.d + h->value, h->value_len)))
-        m->call_id = tnd__span(h->value, end);
+    if (h->value_len > 0 &&
+        (plain_call_id(t, h->value, value_end(h)) || visible(t.d + h->value, h->value_len)))
+        m->call_id = tnd__span(h->value, value_end(h));
     else
         field_fault(m, TND_SIP_ERR_CALL_ID, h->value);
 }
@@ -189,19 +210,18 @@ TND__INLINE void cseq(struct reader *r, struct tnd__text t)
 {
     struct tnd_sip_msg *m = r->m;
     const struct tnd_sip_hdr *h = only_of(m, TND_HDR_CSEQ, TND_SIP_ERR_CSEQ);
-    size_t end, at;
-    uint32_t number;
+    size_t end, digits;
+    uint64_t stops, behind;
 
     if (!h)
         return;
     end = value_end(h);
-    if (tnd__has_room(t, end)) {
-        size_t digits = tnd__digits7(t.d + h->value, &number);
-
-        at = h->value + digits + 1;
-        if (digits > 0 && t.d[at - 1] == ' ' && tnd_scan_find(t.maps, TND_RUN_TOKEN, at) == end) {
-            m->cseq_method = tnd__span(at, end);
-            m->cseq = number;
+    stops = tnd__stops(t, TND_RUN_TOKEN, h->value);
+    behind = tnd__but_first(stops);
+    if (tnd__has_room(t, end) && behind && h->value + tnd__first(behind) == end) {
+        digits = tnd__first(stops);
+        if (t.d[h->value + digits] == ' ' && tnd__digits4(t.d + h->value, digits, &m->cseq)) {
+            m->cseq_method = tnd__span(h->value + digits + 1, end);
             return;
         }
     }
@@ -212,14 +232,14 @@ TND__INLINE void cseq(struct reader *r, struct tnd__text t)
 // larger than any that counts.
 TND__INLINE bool number_value(struct tnd__text t, const struct tnd_sip_hdr *h, uint64_t *v)
 {
-    size_t end = value_end(h);
+    size_t at = h->value, len = h->value_len;
     uint32_t small;
 
-    if (tnd__has_room(t, end) && tnd__digits7(t.d + h->value, &small) == h->value_len) {
+    if (tnd__likely(at + 4 <= t.len && tnd__digits4(t.d + at, len, &small))) {
         *v = small;
-        return h->value_len > 0;
+        return true;
     }
-    return h->value_len > 0 && tnd__digits(t.d, h->value, end, v) == end;
+    return len > 0 && tnd__digits(t.d, at, at + len, v) == at + len;
 }
 
 // s20.22: 0 to 255. A larger number reads as 70, what a proxy gives where there is none
@@ -254,44 +274,56 @@ TND__INLINE void content_length(struct reader *r, struct tnd__text t)
 
 // ---- Contact and routes -----------------------------------------------------------------
 
-// Walk a list of name-addrs to its end. `uri` keeps the first one found.
+// Walk a list of name-addrs to its end. `first` gets the first one's URI.
+// p: behind the first one, which is `first`; 0 when it is not of a common form.
 static __attribute__((noinline)) void name_addrs(struct reader *r, const struct tnd_sip_hdr *h,
-                                                 enum tnd_sip_error e, struct tnd_span *first)
+                                                 size_t p, enum tnd_sip_error e,
+                                                 struct tnd_span *first)
 {
-    struct tnd_sip_msg *m = r->m;
     uint16_t at = h->value, end = (uint16_t)value_end(h);
     struct tnd_span item, uri;
+    bool more;
 
-    while (tnd__name_addr_next(r->t, &at, end, &item, &uri))
-        if (first && first->off == 0)
-            *first = uri;
+    if (p != 0 && tnd__ends_param(r->t.d, p, end))
+        more = tnd__name_addr_rest(r->t, at, p, &at, end, &item);
+    else
+        more = tnd__name_addr_next(r->t, &at, end, &item, first);
+    if (!more)
+        *first = (struct tnd_span){0};
+    while (more)
+        more = tnd__name_addr_next(r->t, &at, end, &item, &uri);
     // A response goes its way even so: its Contact and routes are read by others only.
-    if (m->is_request && (at != end || h->value_len == 0))
-        field_fault(m, e, at);
+    if (r->m->is_request && (at != end || h->value_len == 0))
+        field_fault(r->m, e, at);
+}
+
+// The list of name-addrs that a field has; mostly one without parameters.
+TND__INLINE void list_of(struct reader *r, struct tnd__text t, const struct tnd_sip_hdr *h,
+                         enum tnd_sip_error e, struct tnd_span *first)
+{
+    size_t p = tnd__plain_name_addr(t, h->value, value_end(h), first);
+
+    if (p != value_end(h))
+        name_addrs(r, h, p, e, first);
 }
 
 TND__INLINE void contacts(struct reader *r, struct tnd__text t)
 {
-    struct tnd_sip_msg *m = r->m;
-    struct tnd_span *first = &m->contact_uri;
+    struct tnd_span *first = &r->m->contact_uri, others;
 
-    for (const struct tnd_sip_hdr *h = first_of(m, TND_HDR_CONTACT); h; h = next_of(m, h)) {
-        struct tnd_span uri;
-
-        if (h->value_len == 1 && t.d[h->value] == '*')
-            ;
-        else if (tnd__name_addr(t, h->value, value_end(h), &uri) != value_end(h))
-            name_addrs(r, h, TND_SIP_ERR_CONTACT, first);
-        else if (first)
-            *first = uri;
-        first = NULL;
+    for (const struct tnd_sip_hdr *h = first_of(r->m, TND_HDR_CONTACT); h; h = next_of(r->m, h)) {
+        if (h->value_len != 1 || t.d[h->value] != '*')
+            list_of(r, t, h, TND_SIP_ERR_CONTACT, first);
+        first = &others;
     }
 }
 
-TND__INLINE void routes(struct reader *r, enum tnd_hdr id)
+static __attribute__((noinline)) void routes(struct reader *r, const struct tnd_sip_hdr *h)
 {
-    for (const struct tnd_sip_hdr *h = first_of(r->m, id); h; h = next_of(r->m, h))
-        name_addrs(r, h, TND_SIP_ERR_ROUTE, NULL);
+    struct tnd_span uri;
+
+    for (; h; h = next_of(r->m, h))
+        list_of(r, r->t, h, TND_SIP_ERR_ROUTE, &uri);
 }
 
 TND__INLINE void read_fields(struct reader *r)
@@ -299,7 +331,7 @@ TND__INLINE void read_fields(struct reader *r)
     const struct tnd__text t = {.d = r->t.d, .len = r->t.len, .maps = &r->scan.maps};
     struct tnd_sip_msg *m = r->m;
 
-    vias(r, t);
+    vias(r);
     from_to(r, t, TND_HDR_FROM, TND_SIP_ERR_FROM, &m->from_uri, &m->from_tag);
     from_to(r, t, TND_HDR_TO, TND_SIP_ERR_TO, &m->to_uri, &m->to_tag);
     call_id(r, t);
@@ -307,8 +339,9 @@ TND__INLINE void read_fields(struct reader *r)
     max_forwards(r, t);
     content_length(r, t);
     contacts(r, t);
-    if (m->is_request) {
-        routes(r, TND_HDR_ROUTE);
-        routes(r, TND_HDR_RECORD_ROUTE);
+    if (m->is_request &&
+        (m->first[TND_HDR_ROUTE] & m->first[TND_HDR_RECORD_ROUTE]) != TND_SIP_NO_HDR) {
+        routes(r, first_of(m, TND_HDR_ROUTE));
+        routes(r, first_of(m, TND_HDR_RECORD_ROUTE));
     }
 }

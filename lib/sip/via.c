@@ -128,13 +128,24 @@ static bool empty_param(const char *base, size_t at, size_t end)
     return at == end || base[at] == ';' || base[at] == ',';
 }
 
-bool tnd__via_param(struct tnd__text t, size_t *at, size_t end, struct tnd_via *out)
+// Take the parameter at *at, where a ';' should be; on return *at is behind it.
+// Returns: false when malformed, or one of those that count is there twice.
+static bool via_param(struct tnd__text t, size_t *at, size_t end, struct tnd_via *out)
 {
     struct tnd__param param;
 
     // s25.1 knows no empty parameter; a Via is what answers go by, so none passes here.
     return t.d[*at] == ';' && !empty_param(t.d, *at, end) &&
            tnd__param_next(t, at, end, &param) == TND__FOUND && take_param(t.d, &param, out);
+}
+
+size_t tnd__via_params(struct tnd__text t, size_t start, size_t at, size_t end, struct tnd_via *out)
+{
+    while (at < end && t.d[at] != ',')
+        if (!via_param(t, &at, end, out))
+            return 0;
+    out->whole = tnd__span(start, tnd__trim_lws(t.d, start, at));
+    return at;
 }
 
 size_t tnd__via_any(struct tnd__text t, size_t at, size_t end, struct tnd_via *out)
@@ -146,11 +157,7 @@ size_t tnd__via_any(struct tnd__text t, size_t at, size_t end, struct tnd_via *o
     p = start < end ? plain_protocol(t, start, end, out) : 0;
     if (p == 0 || (p = sent_by(t, p, end, out)) == 0)
         return 0;
-    while (p < end && base[p] != ',')
-        if (!tnd__via_param(t, &p, end, out))
-            return 0;
-    out->whole = tnd__span(start, tnd__trim_lws(base, start, p));
-    return p;
+    return tnd__via_params(t, start, p, end, out);
 }
 
 uint16_t tnd_via_parse(const char *base, uint16_t at, uint16_t end, struct tnd_via *out)

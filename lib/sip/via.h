@@ -1,4 +1,5 @@
-// A via-parm (RFC 3261 s20.42, RFC 3581): over UDP and without blanks here, the rest in via.c.
+// A via-parm (RFC 3261 s20.42, RFC 3581): over UDP, TCP and TLS without blanks here, the rest in
+// via.c.
 //
 // Threads: pure. Private to lib/sip.
 #pragma once
@@ -9,81 +10,76 @@
 // As tnd_via_parse.
 size_t tnd__via_any(struct tnd__text t, size_t at, size_t end, struct tnd_via *out);
 
-// Take the parameter at *at, where a ';' should be, into `out`; on return *at is behind it.
-// Returns: false when malformed, or one of those that count is there twice.
-bool tnd__via_param(struct tnd__text t, size_t *at, size_t end, struct tnd_via *out);
+// Take the parameters from `at` on into `out`, the via-parm that begins at `start`, and end it.
+// Returns: as tnd_via_parse.
+size_t tnd__via_params(struct tnd__text t, size_t start, size_t at, size_t end,
+                       struct tnd_via *out);
 
-TND__INLINE bool tnd__sip_udp(const char *p)
+// Take "SIP/2.0/UDP " or its like for TCP and TLS at `p`. Returns: false for anything else.
+TND__INLINE bool tnd__plain_protocol(const char *p, struct tnd_via *out)
 {
-    return tnd__load8(p) == tnd__load8("SIP/2.0/") && tnd__load4(p + 8) == tnd__load4("UDP ");
+    uint32_t over = tnd__load4(p + 8);
+
+    if (tnd__load8(p) != tnd__load8("SIP/2.0/"))
+        return false;
+    if (tnd__likely(over == tnd__load4("UDP ")))
+        out->transport = TND_TRANSPORT_UDP;
+    else if (over == tnd__load4("TCP "))
+        out->transport = TND_TRANSPORT_TCP;
+    else if (over == tnd__load4("TLS "))
+        out->transport = TND_TRANSPORT_TLS;
+    else
+        return false;
+    return true;
 }
 
-// Parse ":port" after the host, if there is one. Returns: what is behind; 0: the long way.
-TND__INLINE size_t tnd__via_port(const char *d, size_t at, struct tnd_via *out)
+// Take ";branch=value" at *at, and step behind it.
+// Returns: false, with nothing done, when that is not there, or in another form.
+TND__INLINE bool tnd__plain_branch(struct tnd__text t, size_t *at, size_t end, struct tnd_via *out)
 {
-    uint32_t port;
-    size_t digits;
+    size_t from = *at + 8, p;
 
-    if (d[at] != ':')
-        return at;
-    digits = tnd__digits7(d + at + 1, &port);
-    if (digits == 0 || port - 1 >= 65535)
-        return 0;
-    out->sent_by.port = (uint16_t)port;
-    return at + 1 + digits;
+    if ((tnd__load8(t.d + *at) | 0x0020202020202000ULL) != tnd__load8(";branch=")) // six letters
+        return false;
+    p = tnd_scan_find(t.maps, TND_RUN_VALUE, from);
+    if (p == from || !tnd__ends_param(t.d, p, end))
+        return false;
+    out->branch = tnd__span(from, p);
+    *at = p;
+    return true;
 }
 
-TND__INLINE bool tnd__ends_param(const char *d, size_t at, size_t end)
+// The same for ";rport".
+TND__INLINE bool tnd__plain_rport(struct tnd__text t, size_t *at, size_t end, struct tnd_via *out)
 {
-    return d[at] == ';' || at == end || d[at] == ',';
-}
+    uint64_t name = tnd__load8(t.d + *at) | 0x0000202020202000ULL; // five letters
+    size_t p = *at + 6;
 
-// Take "branch=value" or "rport", the parameters that requests have, whose ';' is at *at; on
-// return *at is behind it. Returns: false, with nothing done, when it is not of this form.
-TND__INLINE bool tnd__via_common(struct tnd__text t, size_t *at, size_t end, struct tnd_via *out)
-{
-    size_t p = *at, q;
-    uint64_t name = tnd__load8(t.d + p + 1) | 0x0000202020202020ULL; // six letters
-
-    if (tnd__first_octets(name ^ tnd__load8("branch="), 7) == 0) {
-        q = tnd_scan_find(t.maps, TND_RUN_VALUE, p + 8);
-        if (q == p + 8 || !tnd__ends_param(t.d, q, end) || out->branch.off)
-            return false;
-        out->branch = tnd__span(p + 8, q);
-    } else {
-        q = p + 6;
-        if (tnd__first_octets(name ^ tnd__load8("rport\0\0"), 5) != 0 ||
-            !tnd__ends_param(t.d, q, end) || out->rport.off)
-            return false;
-        out->rport = tnd__span(q, q);
-        out->rport_param = tnd__span(p, q);
-    }
-    *at = q;
+    if (name << 16 != tnd__load8(";rport\0\0") << 16 || !tnd__ends_param(t.d, p, end))
+        return false;
+    out->rport = tnd__span(p, p);
+    out->rport_param = tnd__span(*at, p);
+    *at = p;
     return true;
 }
 
 // As tnd_via_parse, into an `out` that is all zero. No run may pass `end`.
 TND__INLINE size_t tnd__via(struct tnd__text t, size_t at, size_t end, struct tnd_via *out)
 {
-    size_t start = tnd__skip_lws(t.d, at, end), p;
+    size_t p;
 
-    if (!tnd__has_room(t, end) || end - start < 13 || !tnd__sip_udp(t.d + start) ||
-        (p = tnd__host(t, start + 12, &out->sent_by)) == 0)
+    if (!tnd__has_room(t, end) || !tnd__plain_protocol(t.d + at, out) ||
+        (p = tnd__host_port(t, at + 12, &out->host, &out->sent_by, &out->sent_by.port)) == 0)
         return tnd__via_any(t, at, end, out);
-    out->transport = TND_TRANSPORT_UDP;
-    out->host = tnd__span(start + 12, p);
-    p = tnd__via_port(t.d, p, out);
-    if (p == 0 || !tnd__ends_param(t.d, p, end))
-        return tnd__via_any(t, at, end, out);
-    while (p != end && t.d[p] != ',') {
-        size_t behind = p;
-
-        if (!tnd__via_common(t, &p, end, out)) {
-            if (!tnd__via_param(t, &behind, end, out))
-                return 0;
-            p = behind;
-        }
+    // What requests have: a branch, and perhaps rport behind or before it.
+    if (tnd__likely(tnd__plain_branch(t, &p, end, out)))
+        tnd__plain_rport(t, &p, end, out);
+    else if (tnd__plain_rport(t, &p, end, out))
+        tnd__plain_branch(t, &p, end, out);
+    if (tnd__likely(p == end)) {
+        out->whole = tnd__span(at, p);
+        return p;
     }
-    out->whole = tnd__span(start, tnd__trim_lws(t.d, start, p));
-    return p;
+    return tnd__ends_param(t.d, p, end) ? tnd__via_params(t, at, p, end, out)
+                                        : tnd__via_any(t, at, end, out);
 }

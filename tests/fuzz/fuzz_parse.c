@@ -1,8 +1,9 @@
-// Any octets: the parser stays inside them, lists headers in order, and reads the message it
-// cut out the same way again.
+// Any octets: the parser stays inside them, lists headers in order, reads the message it cut out
+// the same way again, and values by the short ways as by the long ones.
 #include <stdlib.h>
 
 #include "fuzz/fuzz.h"
+#include "long_way.h"
 #include "sip/parse.h"
 
 static void inside(const struct tnd_sip_msg *m, struct tnd_span s)
@@ -121,6 +122,7 @@ static void same_with_each_kernel(const uint8_t *data, size_t size, const struct
     for (unsigned i = 0; tnd_scan_kernel(i); i++)
         CHECK(tnd_sip_parse_with(tnd_scan_kernel(i), at, size, &again) == m->error &&
               same(m, &again));
+    CHECK(long_way_differs(m) == NULL);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
