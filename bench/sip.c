@@ -142,7 +142,8 @@ static void close_digests(void *state)
 static void *open_digests(void)
 {
     struct digests *d = calloc(1, sizeof *d);
-    struct tnd_addr src = {.family = 4, .ip = {198, 51, 100, 10}, .port = 5060};
+    struct tnd_addr src = {
+        .family = 4, .ip = {198, 51, 100, 10}, .port = 5060, .transport = TND_TRANSPORT_UDP};
 
     if (!d)
         return NULL;

@@ -22,10 +22,10 @@
 #define PROTO_DSTOPTS    60
 #define ROUTING_LEFT_OFF 3
 
-// What is left of a packet. `cut`: the frame ends before the packet does.
+// What is left of a packet, in two registers. `cut`: the frame ends before the packet does.
 struct rest {
     const uint8_t *p;
-    size_t len;
+    uint32_t len;
     bool cut;
 };
 
@@ -41,22 +41,41 @@ static enum tnd_frame_kind bad(struct tnd_frame *f, enum tnd_drop why)
     return TND_FRAME_BAD;
 }
 
-static void set_addr(struct tnd_addr *a, uint8_t family, const uint8_t *ip)
+// ips: the source's and the destination's, one behind the other as in either IP header.
+static void set_addrs(struct tnd_frame *f, uint8_t family, const uint8_t *ips)
 {
-    *a = (struct tnd_addr){.family = family, .transport = TND_TRANSPORT_UDP};
-    memcpy(a->ip, ip, family == 4 ? 4 : 16);
+    tnd_addr_set(&f->src, family, ips, TND_TRANSPORT_UDP, 0);
+    tnd_addr_set(&f->dst, family, ips + (family == 4 ? 4 : 16), TND_TRANSPORT_UDP, 0);
+}
+
+static uint64_t word(const uint8_t *p)
+{
+    uint32_t w;
+
+    memcpy(&w, p, sizeof w);
+    return w;
+}
+
+// The part that every IPv4 header has.
+static uint64_t sum_ipv4(const uint8_t *ip)
+{
+    return word(ip) + word(ip + 4) + word(ip + 8) + word(ip + 12) + word(ip + 16);
+}
+
+// Octets that an IPv4 address does not have are zero.
+static uint64_t sum_addr(const struct tnd_addr *a)
+{
+    return word(a->ip) + word(a->ip + 4) + word(a->ip + 8) + word(a->ip + 12);
 }
 
 static bool checksum_ok(const struct tnd_frame *f, const uint8_t *udp, size_t len)
 {
     uint16_t sum;
-    size_t ip_len = f->src.family == 4 ? 4 : 16;
 
     memcpy(&sum, udp + 6, sizeof sum);
     if (sum == 0)
         return f->src.family == 4;
-    uint64_t pseudo = tnd_sum_add(0, f->src.ip, ip_len);
-    pseudo = tnd_sum_add(pseudo, f->dst.ip, ip_len);
+    uint64_t pseudo = sum_addr(&f->src) + sum_addr(&f->dst);
     pseudo += (uint64_t)PROTO_UDP << 8; // in memory order: the low octet comes second
     pseudo += (uint16_t)(len << 8 | len >> 8);
     return tnd_sum_fold(pseudo + tnd_sum_active->of(udp, len)) == 0xffff ||
@@ -67,8 +86,8 @@ static enum tnd_frame_kind parse_udp(struct tnd_frame *f, struct rest r, bool ve
 {
     if (r.len < UDP_LEN)
         return bad(f, r.cut ? TND_DROP_TRUNCATED : TND_DROP_BAD_UDP);
-    f->src.port = be16(r.p);
-    f->dst.port = be16(r.p + 2);
+    tnd_addr_set_port(&f->src, f->src.family, TND_TRANSPORT_UDP, be16(r.p));
+    tnd_addr_set_port(&f->dst, f->src.family, TND_TRANSPORT_UDP, be16(r.p + 2));
     if (r.cut)
         return bad(f, TND_DROP_TRUNCATED);
     if (!tnd_addr_on_wire(&f->src))
@@ -104,15 +123,17 @@ static enum tnd_frame_kind parse_ipv4(struct tnd_frame *f, struct rest r, bool v
 
     if (r.len < IPV4_MIN || ip[0] >> 4 != 4 || ip[9] != PROTO_UDP)
         return TND_FRAME_PUNT;
-    set_addr(&f->src, 4, ip + 12);
-    set_addr(&f->dst, 4, ip + 16);
+    set_addrs(f, 4, ip + 12);
     size_t header = (size_t)(ip[0] & 15) * 4;
     size_t total = be16(ip + 2);
     if (header < IPV4_MIN || total < header)
         return bad(f, TND_DROP_BAD_IP);
     if (r.len < header)
         return bad(f, TND_DROP_TRUNCATED);
-    if (tnd_sum_fold(tnd_sum_add(0, ip, header)) != 0xffff)
+    uint64_t sum = sum_ipv4(ip);
+    if (header > IPV4_MIN)
+        sum = tnd_sum_add(sum, ip + IPV4_MIN, header - IPV4_MIN);
+    if (tnd_sum_fold(sum) != 0xffff)
         return bad(f, TND_DROP_BAD_IP);
     r.cut = r.len < total;
     r.len = (r.cut ? r.len : total) - header;
@@ -175,8 +196,7 @@ static enum tnd_frame_kind parse_ipv6(struct tnd_frame *f, struct rest r, bool v
 
     if (r.len < IPV6_LEN || ip[0] >> 4 != 6)
         return TND_FRAME_PUNT;
-    set_addr(&f->src, 6, ip + 8);
-    set_addr(&f->dst, 6, ip + 24);
+    set_addrs(f, 6, ip + 8);
     size_t len = be16(ip + 4);
     r.p += IPV6_LEN;
     r.len -= IPV6_LEN;

@@ -192,6 +192,7 @@ struct tnd_engine *tnd_engine_new(const struct tnd_engine_config *cfg);
 void tnd_engine_free(struct tnd_engine *e);
 
 // Make a job of a datagram that lies at `data`.
+// src: its transport is UDP.
 void tnd_job_init(struct tnd_job *job, const char *data, uint32_t len, const struct tnd_addr *src,
                   uint16_t listener);
 

@@ -45,6 +45,35 @@ static inline bool tnd_addr_eq(const struct tnd_addr *a, const struct tnd_addr *
     return memcmp(a, b, sizeof *a) == 0;
 }
 
+// What lies behind the IP, in one store.
+static inline void tnd_addr_set_port(struct tnd_addr *a, uint8_t family, uint8_t transport,
+                                     uint16_t port)
+{
+    uint32_t rest = port | (uint32_t)family << 16 | (uint32_t)transport << 24;
+
+    memcpy(&a->port, &rest, sizeof rest);
+}
+
+// Write a whole address in two stores, as wide as those who read it load it: a load that needs
+// two stores waits until both have reached the cache.
+// ip: 4 or 16 octets, by family.
+static inline void tnd_addr_set(struct tnd_addr *a, uint8_t family, const uint8_t *ip,
+                                uint8_t transport, uint16_t port)
+{
+    typedef uint32_t octets_t __attribute__((vector_size(16)));
+    octets_t all = {0};
+    uint32_t four;
+
+    if (family == 4) {
+        memcpy(&four, ip, sizeof four);
+        all[0] = four;
+    } else {
+        memcpy(&all, ip, sizeof all);
+    }
+    memcpy(a->ip, &all, sizeof all);
+    tnd_addr_set_port(a, family, transport, port);
+}
+
 // Same IP address, whatever port and transport.
 static inline bool tnd_addr_same_ip(const struct tnd_addr *a, const struct tnd_addr *b)
 {

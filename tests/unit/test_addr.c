@@ -102,13 +102,35 @@ static void every_octet(void **state)
     }
 }
 
+// However an address is made, equal ones are equal octets.
+static void set_of_a_packet(void **state)
+{
+    static const uint8_t four[4] = {192, 0, 2, 1}, sixteen[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1};
+    struct tnd_addr a, parsed;
+
+    (void)state;
+    memset(&a, 0xff, sizeof a);
+    tnd_addr_set(&a, 4, four, TND_TRANSPORT_UDP, 65280);
+    assert_true(tnd_addr_parse(TND_STR("192.0.2.1:65280"), &parsed));
+    parsed.transport = TND_TRANSPORT_UDP;
+    assert_memory_equal(&a, &parsed, sizeof a);
+    memset(&a, 0xff, sizeof a);
+    tnd_addr_set(&a, 6, sixteen, TND_TRANSPORT_TLS, 0);
+    assert_true(tnd_addr_parse(TND_STR("[2001:db8::1]"), &parsed));
+    parsed.transport = TND_TRANSPORT_TLS;
+    assert_memory_equal(&a, &parsed, sizeof a);
+    tnd_addr_set_port(&a, 6, TND_TRANSPORT_UDP, 5061);
+    assert_true(tnd_addr_parse(TND_STR("[2001:db8::1]:5061"), &parsed));
+    parsed.transport = TND_TRANSPORT_UDP;
+    assert_memory_equal(&a, &parsed, sizeof a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_octet),
-        cmocka_unit_test(addresses),
-        cmocka_unit_test(prefixes),
-        cmocka_unit_test(transports),
+        cmocka_unit_test(every_octet),     cmocka_unit_test(addresses),
+        cmocka_unit_test(prefixes),        cmocka_unit_test(transports),
+        cmocka_unit_test(set_of_a_packet),
     };
 
     return cmocka_run_group_tests_name("addr", tests, NULL, NULL);
