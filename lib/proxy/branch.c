@@ -1,45 +1,12 @@
 #include "proxy/branch.h"
 
 // After the cookie come 128 bits of fields and the MAC.
-#define COOKIE     "z9hG4bK"
-#define COOKIE_LEN 7
-#define LEN        (COOKIE_LEN + 6 * 8)
+#define COOKIE_LEN TND_BRANCH_COOKIE_LEN
+#define LEN        (COOKIE_LEN + TND_HEX_DIGITS)
 
 _Static_assert(LEN == TND_BRANCH_MAX, "there is no other branch");
 
 #define BYTES(b) (0x0101010101010101ULL * (b))
-
-// As on the wire: hi is key 8, listener 32, trunk 24 bits; lo is trunk 8, target 48,
-// attempt 4, zero 4.
-struct fields {
-    uint64_t hi, lo;
-};
-
-typedef uint8_t octets_t __attribute__((vector_size(16)));
-
-// The digits of sixteen octets, all at once.
-static void put_hex(char *p, octets_t v)
-{
-    octets_t high = v >> 4, low = v & 15, digit[2];
-
-    digit[0] =
-        __builtin_shufflevector(high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    digit[1] = __builtin_shufflevector(high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14,
-                                       30, 15, 31);
-    for (int i = 0; i < 2; i++)
-        digit[i] += '0' + ((octets_t)(digit[i] > 9) & ('a' - '0' - 10));
-    memcpy(p, digit, sizeof digit);
-}
-
-// The digits of two words, the highest first.
-static void put_hex128(char *p, uint64_t hi, uint64_t lo)
-{
-    const uint64_t words[2] = {__builtin_bswap64(hi), __builtin_bswap64(lo)};
-    octets_t v;
-
-    memcpy(&v, words, sizeof v);
-    put_hex(p, v);
-}
 
 // High bit of each octet that is at least k; octets below 0x80.
 static inline uint64_t at_least(uint64_t octets, unsigned k)
@@ -76,93 +43,45 @@ static bool get_hex64(const char *p, uint64_t *v)
     return true;
 }
 
-static bool get_fields(struct tnd_str text, struct fields *f, uint64_t *mac)
+static bool get_fields(struct tnd_str text, struct tnd__branch_fields *f, uint64_t *mac)
 {
     const char *p;
 
-    if (text.len != LEN || memcmp(text.p, COOKIE, COOKIE_LEN) != 0)
+    if (text.len != LEN || memcmp(text.p, TND_BRANCH_COOKIE, COOKIE_LEN) != 0)
         return false;
     p = text.p + COOKIE_LEN;
     return get_hex64(p, &f->hi) && get_hex64(p + 16, &f->lo) && (f->lo & 0xf) == 0 &&
            get_hex64(p + 32, mac);
 }
 
-// Fixed words only: no text of a stranger moves the boundary between two of them.
-#define MAC_WORDS 9
-
-static void mac_words(const struct fields *f, const struct tnd_branch_scope *scope,
-                      uint64_t w[static MAC_WORDS])
-{
-    w[0] = TND_DOMAIN_BRANCH;
-    w[1] = f->hi;
-    w[2] = f->lo;
-    w[3] = scope->cseq;
-    w[4] = scope->txn;
-    w[5] = scope->call_key;
-    memcpy(w + 6, scope->flow.ip, 16);
-    w[8] = (uint64_t)scope->flow.family << 16 | scope->flow.port;
-}
-
-static uint64_t mac_of(const struct fields *f, const struct tnd_branch_scope *scope,
+static uint64_t mac_of(const struct tnd__branch_fields *f, const struct tnd_branch_scope *scope,
                        const struct tnd_hash_key *key)
 {
-    uint64_t w[MAC_WORDS];
+    struct tnd_hasher h = tnd_hash_begin(key, TND_DOMAIN_BRANCH);
+    uint64_t w[TND_BRANCH_WORDS];
 
-    mac_words(f, scope, w);
-    return tnd_hash(key, w, sizeof w);
-}
-
-static struct fields fields_of(const struct tnd_branch *b, const struct tnd_keys *keys)
-{
-    const struct tnd_sign_key *sign = &keys->sign[keys->n_sign - 1];
-
-    return (struct fields){
-        .hi = (uint64_t)sign->id << 56 | (uint64_t)b->listener << 24 | b->trunk >> 8,
-        .lo = (uint64_t)b->trunk << 56 | (b->target & 0xffffffffffffULL) << 8 |
-              (b->attempt & 0xfULL) << 4,
-    };
-}
-
-void tnd_branch_lay(const struct tnd_branch *b, const struct tnd_branch_scope *scope,
-                    const struct tnd_keys *keys, struct tnd_wide *wide, unsigned i)
-{
-    struct fields f = fields_of(b, keys);
-    uint64_t w[MAC_WORDS];
-
-    mac_words(&f, scope, w);
-    tnd_wide_put_words(wide, i, w, MAC_WORDS);
-}
-
-static size_t print(const struct fields *f, uint64_t mac, char out[static TND_BRANCH_MAX])
-{
-    char digits[32];
-
-    memcpy(out, COOKIE, COOKIE_LEN);
-    put_hex128(out + COOKIE_LEN, f->hi, f->lo);
-    put_hex128(digits, mac, 0);
-    memcpy(out + COOKIE_LEN + 32, digits, 16);
-    return LEN;
-}
-
-size_t tnd_branch_print(const struct tnd_branch *b, const struct tnd_keys *keys, uint64_t mac,
-                        char out[static TND_BRANCH_MAX])
-{
-    struct fields f = fields_of(b, keys);
-
-    return print(&f, mac, out);
+    tnd__branch_words(f, scope, w);
+    tnd_hash_bytes(&h, w, sizeof w);
+    return tnd_hash_final(&h);
 }
 
 size_t tnd_branch_write(const struct tnd_branch *b, const struct tnd_branch_scope *scope,
                         const struct tnd_keys *keys, char out[static TND_BRANCH_MAX])
 {
-    struct fields f = fields_of(b, keys);
+    const struct tnd_sign_key *sign = &keys->sign[keys->n_sign - 1];
+    const struct tnd__branch_fields f = tnd__branch_fields(b, sign->id);
+    struct tnd_hex_words words = {{f.hi, f.lo, mac_of(&f, scope, &sign->key), 0}};
+    char digits[TND_HEX_ROOM], *to = digits;
 
-    return print(&f, mac_of(&f, scope, &keys->sign[keys->n_sign - 1].key), out);
+    tnd_digits_active->hex(&words, 1, &to);
+    memcpy(out, TND_BRANCH_COOKIE, COOKIE_LEN);
+    memcpy(out + COOKIE_LEN, digits, LEN - COOKIE_LEN);
+    return LEN;
 }
 
 bool tnd_branch_read(struct tnd_str text, struct tnd_branch *out)
 {
-    struct fields f;
+    struct tnd__branch_fields f;
     uint64_t mac;
 
     if (!get_fields(text, &f, &mac))
@@ -180,7 +99,7 @@ bool tnd_branch_verify(struct tnd_str text, const struct tnd_branch_scope *scope
                        const struct tnd_keys *keys)
 {
     const struct tnd_hash_key *key;
-    struct fields f;
+    struct tnd__branch_fields f;
     uint64_t mac;
 
     if (!get_fields(text, &f, &mac))
@@ -192,10 +111,8 @@ bool tnd_branch_verify(struct tnd_str text, const struct tnd_branch_scope *scope
 
 void tnd_loop_print(uint32_t loop, char out[static TND_LOOP_DIGITS])
 {
-    char digits[32];
-
-    put_hex128(digits, (uint64_t)loop << 32, 0);
-    memcpy(out, digits, TND_LOOP_DIGITS);
+    for (unsigned i = 0; i < TND_LOOP_DIGITS; i++)
+        out[i] = "0123456789abcdef"[loop >> (28 - 4 * i) & 15];
 }
 
 bool tnd_loop_read(struct tnd_str text, uint32_t *loop)

@@ -12,10 +12,14 @@
 
 #include "proxy/keys.h"
 #include "sip/msg.h"
+#include "util/digits.h"
 #include "util/wide.h"
 
-#define TND_BRANCH_MAX  55 // 7 + 2+8+8+12+1+1+16
-#define TND_LOOP_DIGITS 8
+#define TND_BRANCH_MAX        55 // 7 + 2+8+8+12+1+1+16
+#define TND_BRANCH_COOKIE     "z9hG4bK"
+#define TND_BRANCH_COOKIE_LEN 7
+#define TND_BRANCH_WORDS      8
+#define TND_LOOP_DIGITS       8
 
 struct tnd_branch {
     uint32_t listener; // id of the ingress listener
@@ -36,13 +40,6 @@ struct tnd_branch_scope {
 size_t tnd_branch_write(const struct tnd_branch *b, const struct tnd_branch_scope *scope,
                         const struct tnd_keys *keys, char out[static TND_BRANCH_MAX]);
 
-// The same for a burst: lay out what the MAC is over as message i, hash it with the last sign key,
-// and write the branch with that MAC.
-void tnd_branch_lay(const struct tnd_branch *b, const struct tnd_branch_scope *scope,
-                    const struct tnd_keys *keys, struct tnd_wide *wide, unsigned i);
-size_t tnd_branch_print(const struct tnd_branch *b, const struct tnd_keys *keys, uint64_t mac,
-                        char out[static TND_BRANCH_MAX]);
-
 // Read the fields; says nothing about the MAC. Returns: false when it is not of our form.
 bool tnd_branch_read(struct tnd_str text, struct tnd_branch *out);
 
@@ -53,3 +50,52 @@ bool tnd_branch_verify(struct tnd_str text, const struct tnd_branch_scope *scope
 // The digits of a loop hash, lower-case hex. Reading returns false unless they are such.
 void tnd_loop_print(uint32_t loop, char out[static TND_LOOP_DIGITS]);
 bool tnd_loop_read(struct tnd_str text, uint32_t *loop);
+
+// ---- For a burst ------------------------------------------------------------------------
+//
+// Lay out what the MAC is over, hash it with the last sign key (tnd_keys_begin), put the MAC into
+// digits->word[2] and print: TND_BRANCH_COOKIE, then the digits. Inline: for every request.
+
+// As on the wire: hi is key 8, listener 32, trunk 24 bits; lo is trunk 8, target 48,
+// attempt 4, zero 4.
+struct tnd__branch_fields {
+    uint64_t hi, lo;
+};
+
+static inline struct tnd__branch_fields tnd__branch_fields(const struct tnd_branch *b, uint8_t sign)
+{
+    return (struct tnd__branch_fields){
+        .hi = (uint64_t)sign << 56 | (uint64_t)b->listener << 24 | b->trunk >> 8,
+        .lo = (uint64_t)b->trunk << 56 | (b->target & 0xffffffffffffULL) << 8 |
+              (b->attempt & 0xfULL) << 4,
+    };
+}
+
+// Fixed words only: no text of a stranger moves the boundary between two of them.
+static inline void tnd__branch_words(const struct tnd__branch_fields *f,
+                                     const struct tnd_branch_scope *scope,
+                                     uint64_t w[static TND_BRANCH_WORDS])
+{
+    w[0] = f->hi;
+    w[1] = f->lo;
+    w[2] = scope->cseq;
+    w[3] = scope->txn;
+    w[4] = scope->call_key;
+    memcpy(w + 5, scope->flow.ip, 16);
+    w[7] = (uint64_t)scope->flow.family << 16 | scope->flow.port;
+}
+
+// As message i: TND_BRANCH_WORDS words behind its domain TND_DOMAIN_BRANCH.
+static inline void tnd_branch_lay(const struct tnd_branch *b, const struct tnd_branch_scope *scope,
+                                  const struct tnd_keys *keys, struct tnd_hex_words *digits,
+                                  struct tnd_wide *wide, unsigned i)
+{
+    const struct tnd__branch_fields f = tnd__branch_fields(b, keys->sign[keys->n_sign - 1].id);
+    uint64_t w[TND_BRANCH_WORDS];
+
+    tnd__branch_words(&f, scope, w);
+    for (unsigned k = 0; k < TND_BRANCH_WORDS; k++)
+        wide->word[k][i] = w[k];
+    digits->word[0] = f.hi;
+    digits->word[1] = f.lo;
+}

@@ -89,6 +89,12 @@ static void hash_lower(struct tnd_hasher *h, struct tnd_str s)
     }
 }
 
+// No port and 5060 are the same said twice.
+static uint64_t sent_by_word(const struct tnd_via *via)
+{
+    return (uint64_t)via->sent_by.family << 16 | (via->sent_by.port ? via->sent_by.port : 5060);
+}
+
 static uint64_t txn_digest(const struct tnd_job *job, const struct tnd_via *via,
                            const struct tnd_hash_key *key)
 {
@@ -96,11 +102,9 @@ static uint64_t txn_digest(const struct tnd_job *job, const struct tnd_via *via,
     struct tnd_str branch = tnd_text(m, via->branch);
     struct tnd_hasher h;
 
-    // Words first: what follows a text of odd length is hashed octet by octet. No port and
-    // 5060 are the same said twice.
+    // Words first: what follows a text of odd length is hashed octet by octet.
     tnd_hash_init(&h, key);
-    tnd_hash_u64(&h, (uint64_t)via->sent_by.family << 16 |
-                         (via->sent_by.port ? via->sent_by.port : 5060));
+    tnd_hash_u64(&h, sent_by_word(via));
     if (via->sent_by.family)
         tnd_hash_bytes(&h, via->sent_by.ip, sizeof via->sent_by.ip);
     hash_lower(&h, branch);
@@ -114,35 +118,6 @@ static uint64_t txn_digest(const struct tnd_job *job, const struct tnd_via *via,
     return tnd_hash_final(&h);
 }
 
-// Whether the digest is short, and of the Via alone: laid out as message i.
-static bool lay_txn(struct tnd_wide *wide, unsigned i, const struct tnd_job *job,
-                    const struct tnd_via *via)
-{
-    const struct tnd_sip_msg *m = &job->msg;
-    struct tnd_str branch = tnd_text(m, via->branch);
-    struct tnd_wide_text text = tnd_wide_begin(wide, i);
-    uint64_t ip[2];
-
-    if (!has_magic(branch) || branch.len + via->host.len > TND_WIDE_TEXT - 4 * sizeof(uint64_t))
-        return false;
-    tnd_wide_add(
-        &text, (uint64_t)via->sent_by.family << 16 | (via->sent_by.port ? via->sent_by.port : 5060),
-        8);
-    if (via->sent_by.family) {
-        memcpy(ip, via->sent_by.ip, sizeof ip);
-        tnd_wide_add(&text, ip[0], 8);
-        tnd_wide_add(&text, ip[1], 8);
-    }
-    tnd_wide_add(&text, branch.len, 8);
-    tnd_wide_add_lower(&text, branch);
-    if (!via->sent_by.family) {
-        tnd_wide_add(&text, via->host.len, 8);
-        tnd_wide_add_lower(&text, tnd_text(m, via->host));
-    }
-    tnd_wide_end(&text);
-    return true;
-}
-
 static const struct tnd_via *own_via(const struct tnd_sip_msg *m)
 {
     return m->is_request ? &m->via : &m->via2;
@@ -151,46 +126,98 @@ static const struct tnd_via *own_via(const struct tnd_sip_msg *m)
 static void digest_calls(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n)
 {
     const struct tnd_hash_key *key = &e->cfg.keys->digest;
+    struct tnd_hasher begun;
     struct tnd_job *laid[TND_WIDE];
+    struct tnd_str text[TND_WIDE];
+    char aor[TND_WIDE][AOR_MAX]; // of REGISTER
     uint64_t hash[TND_WIDE];
     uint32_t n_laid = 0;
 
     for (uint32_t i = 0; i < n; i++) {
-        char aor[AOR_MAX];
-        struct tnd_str text = call_text(&jobs[i]->msg, aor);
-        if (text.len > TND_WIDE_TEXT) {
-            jobs[i]->call_key = tnd_hash(key, text.p, text.len);
-            continue;
-        }
-        tnd_wide_put_text(&e->wide, n_laid, text);
-        laid[n_laid++] = jobs[i];
+        text[n_laid] = call_text(&jobs[i]->msg, aor[i]);
+        if (text[n_laid].len <= TND_WIDE_TEXT)
+            laid[n_laid++] = jobs[i];
+        else
+            jobs[i]->call_key = tnd_hash(key, text[n_laid].p, text[n_laid].len);
     }
-    tnd_wide_active->hash(key, &e->wide, n_laid, hash);
+    tnd_hash_init(&begun, key);
+    tnd_wide_active->lay(&e->wide, 0, text, false, n_laid);
+    tnd_wide_active->hash(&begun, &e->wide, n_laid, hash);
     for (uint32_t i = 0; i < n_laid; i++)
         laid[i]->call_key = hash[i];
+}
+
+// ---- Transactions ---------------------------------------------------------------------
+
+// A digest of the Via alone, and short: laid out side by side.
+#define ADDRESS_WORDS 4 // before the branch, where sent-by is an address
+
+static bool is_plain(const struct tnd_via *via, struct tnd_str branch)
+{
+    return has_magic(branch) && branch.len + via->host.len <= TND_WIDE_TEXT - 8 * ADDRESS_WORDS;
+}
+
+static void put_address(struct tnd_wide *wide, unsigned i, const struct tnd_via *via,
+                        struct tnd_str branch)
+{
+    uint64_t ip[2];
+
+    memcpy(ip, via->sent_by.ip, sizeof ip);
+    wide->word[0][i] = sent_by_word(via);
+    wide->word[1][i] = ip[0];
+    wide->word[2][i] = ip[1];
+    wide->word[3][i] = branch.len;
+}
+
+static void lay_named(struct tnd_wide *wide, unsigned i, const struct tnd_sip_msg *m,
+                      const struct tnd_via *via)
+{
+    struct tnd_wide_text text = tnd_wide_begin(wide, i, 0);
+
+    tnd_wide_add(&text, sent_by_word(via), 8);
+    tnd_wide_add(&text, via->branch.len, 8);
+    tnd_wide_add_text(&text, tnd_text(m, via->branch), true);
+    tnd_wide_add(&text, via->host.len, 8);
+    tnd_wide_add_text(&text, tnd_text(m, via->host), true);
+    tnd_wide_end(&text);
 }
 
 // After digest_calls: an RFC 2543 peer's digest is over the call key too.
 static void digest_transactions(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n)
 {
     const struct tnd_hash_key *key = &e->cfg.keys->digest;
-    struct tnd_job *laid[TND_WIDE];
+    struct tnd_hasher begun;
+    struct tnd_job *laid[TND_WIDE], *named[TND_WIDE];
+    struct tnd_str branch[TND_WIDE];
     uint64_t hash[TND_WIDE];
-    uint32_t n_laid = 0;
+    uint32_t n_laid = 0, n_named = 0;
 
     for (uint32_t i = 0; i < n; i++) {
         const struct tnd_via *via = own_via(&jobs[i]->msg);
-        if (via->whole.len == 0)
+        branch[n_laid] = tnd_text(&jobs[i]->msg, via->branch);
+        if (via->whole.len == 0) {
             jobs[i]->txn = 0;
-        else if (lay_txn(&e->wide, n_laid, jobs[i], via))
-            laid[n_laid++] = jobs[i];
-        else
+        } else if (!is_plain(via, branch[n_laid])) {
             jobs[i]->txn = txn_digest(jobs[i], via, key);
+        } else if (!via->sent_by.family) {
+            named[n_named++] = jobs[i];
+        } else {
+            put_address(&e->wide, n_laid, via, branch[n_laid]);
+            laid[n_laid++] = jobs[i];
+        }
     }
-    tnd_wide_active->hash(key, &e->wide, n_laid, hash);
+    tnd_wide_active->lay(&e->wide, ADDRESS_WORDS, branch, true, n_laid);
+    for (uint32_t i = 0; i < n_named; i++) {
+        lay_named(&e->wide, n_laid, &named[i]->msg, own_via(&named[i]->msg));
+        laid[n_laid++] = named[i];
+    }
+    tnd_hash_init(&begun, key);
+    tnd_wide_active->hash(&begun, &e->wide, n_laid, hash);
     for (uint32_t i = 0; i < n_laid; i++)
         laid[i]->txn = hash[i];
 }
+
+// ---- The stage ------------------------------------------------------------------------
 
 void tnd_stage_digest(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n)
 {
@@ -200,6 +227,8 @@ void tnd_stage_digest(struct tnd_engine *e, struct tnd_job *const jobs[], uint32
     for (uint32_t i = 0; i < n; i++)
         if (jobs[i]->verdict == TND_VERDICT_NONE)
             going[n_going++] = jobs[i];
+    if (n_going == 0)
+        return;
     digest_calls(e, going, n_going);
     digest_transactions(e, going, n_going);
 }

@@ -61,7 +61,7 @@ struct tnd_signed {
     // The branch with its loop hash, if any, and a line end, or these, TND_SIGNED_BETWEEN and
     // token.
     char text[TND_BRANCH_MAX + sizeof TND_SIGNED_LOOP + TND_LOOP_DIGITS +
-              sizeof TND_SIGNED_BETWEEN + TND_TOKEN_MAX];
+              sizeof TND_SIGNED_BETWEEN + TND_BASE64_ROOM];
 };
 
 struct tnd_job {
@@ -116,11 +116,11 @@ struct tnd_job {
     uint16_t egress;     // listener it leaves by; the dataplane may correct it by the route
     bool egress_fixed;   // .. but not when this is set (answers, responses, flows, memory)
 
-    bool is_signed; // W: sign
+    // W: sign. Of the engine, until it signs the next burst; NULL: not yet.
+    const struct tnd_signed *sign;
 
     struct tnd_next_hop own_hop;
     struct tnd_sip_msg msg; // W: parse
-    struct tnd_signed sign; // W: sign
 };
 
 _Static_assert(offsetof(struct tnd_job, own_hop) <= 256, "four lines are zeroed for a packet");
@@ -180,6 +180,7 @@ struct tnd_engine {
     struct tnd_park *park;
     uint64_t swept_ms;    // how far the memory's sweep has come
     struct tnd_wide wide; // a stage's hashes are laid out here
+    struct tnd_signed signs[TND_BURST];
     uint32_t n_wants;
     struct tnd_want wants[TND_WANTS_MAX]; // taken and reset by the caller after each burst
     struct tnd_counters counters;

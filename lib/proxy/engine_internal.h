@@ -56,7 +56,16 @@ static inline uint16_t tnd__exhausted(const struct tnd_engine *e, uint16_t trunk
 
 // Where an answer to this request goes: its packet's source, but the port of sent-by when
 // rport was not asked for (RFC 3261 18.2.2, RFC 3581 4).
-struct tnd_addr tnd__response_address(const struct tnd_job *job);
+static inline struct tnd_addr tnd__response_address(const struct tnd_job *job)
+{
+    const struct tnd_via *via = &job->msg.via;
+    struct tnd_addr a = job->src;
+
+    // A Via that cannot be read leaves nothing but the source.
+    if (via->whole.len && via->rport.off == 0)
+        a.port = via->sent_by.port ? via->sent_by.port : 5060;
+    return a;
+}
 
 // End the job with an answer made here. An ACK, which nothing answers, is dropped instead.
 void tnd__answer(struct tnd_engine *e, struct tnd_job *job, uint16_t status);

@@ -21,6 +21,13 @@ struct tnd_keys {
     struct tnd_sign_key sign[TND_SIGN_KEYS_MAX]; // the last one signs
 };
 
+// What a MAC of this domain, by the key that signs, begins with.
+static inline struct tnd_hasher tnd_keys_begin(const struct tnd_keys *k,
+                                               enum tnd_hash_domain domain)
+{
+    return tnd_hash_begin(&k->sign[k->n_sign - 1].key, domain);
+}
+
 // The key with this id, or NULL.
 static inline const struct tnd_hash_key *tnd_keys_find(const struct tnd_keys *k, uint8_t id)
 {

@@ -143,7 +143,7 @@ static void put_own_headers(const struct tnd_engine *e, const struct tnd_job *jo
 {
     const struct tnd_listener *out = &e->policy->listeners[job->egress];
     const struct tnd_listener *in = &e->policy->listeners[job->listener];
-    const struct tnd_signed *s = &job->sign;
+    const struct tnd_signed *s = job->sign;
 
     tnd_edit_ref(edit, (struct tnd_str){out->via, out->via_len});
     tnd_edit_ref(edit, (struct tnd_str){s->text, s->len});
@@ -408,7 +408,7 @@ bool tnd__write_request(struct tnd_engine *e, struct tnd_job *job, struct tnd_ed
     struct route_plan plan;
     struct changes c;
 
-    if (!job->is_signed)
+    if (!job->sign)
         tnd_stage_sign(e, &job, 1);
     c.n = 0;
     c.overflow = false;

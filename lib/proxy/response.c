@@ -1,18 +1,6 @@
 // Responses: back the way the branch says, or dropped by name (RFC 3261 16.7, 16.11, 18.2.2).
 #include "proxy/engine_internal.h"
 
-struct tnd_addr tnd__response_address(const struct tnd_job *job)
-{
-    const struct tnd_via *via = &job->msg.via;
-    struct tnd_addr a = job->src;
-
-    // RFC 3581 4: with rport the answer goes to the source port, else to sent-by's. A Via
-    // that cannot be read leaves nothing but the source.
-    if (via->whole.len && via->rport.off == 0)
-        a.port = via->sent_by.port ? via->sent_by.port : 5060;
-    return a;
-}
-
 // Where the next Via says the response goes: what we wrote there when the request passed.
 static struct tnd_addr next_via_address(const struct tnd_via *via)
 {

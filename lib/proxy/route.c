@@ -593,10 +593,11 @@ static void find_memory(struct tnd_engine *e, struct tnd_job *const jobs[], uint
 {
     uint64_t key[TND_BURST];
 
-    for (uint32_t i = 0; i < n; i++)
-        tnd_wide_put_derive(&e->wide, i, TND_DOMAIN_MEMORY, jobs[i]->txn,
-                            tnd__memory_extra(jobs[i], jobs[i]->source));
-    tnd_wide_active->hash(&e->cfg.keys->digest, &e->wide, n, key);
+    for (uint32_t i = 0; i < n; i++) {
+        e->wide.word[0][i] = jobs[i]->txn;
+        e->wide.word[1][i] = tnd__memory_extra(jobs[i], jobs[i]->source);
+    }
+    tnd_wide_derive(&e->cfg.keys->digest, TND_DOMAIN_MEMORY, &e->wide, n, key);
     for (uint32_t i = 0; i < n; i++) {
         jobs[i]->memory_key = key[i];
         tnd_memory_prefetch(e->memory, key[i]);

@@ -43,40 +43,47 @@ static struct tnd_branch branch_of(const struct tnd_engine *e, const struct tnd_
     };
 }
 
-static void put_text(struct tnd_signed *s, struct tnd_str text)
-{
-    memcpy(s->text + s->len, text.p, text.len);
-    s->len = (uint8_t)(s->len + text.len);
-}
+// Without a length that only the program's run knows.
+#define PUT(s, literal)                                             \
+    do {                                                            \
+        memcpy((s)->text + (s)->len, literal, sizeof(literal) - 1); \
+        (s)->len = (uint8_t)((s)->len + sizeof(literal) - 1);       \
+    } while (0)
 
 static void put_loop(struct tnd_signed *s, uint32_t loop)
 {
-    char digits[TND_LOOP_DIGITS];
-
-    tnd_loop_print(loop, digits);
-    put_text(s, TND_STR(TND_SIGNED_LOOP));
-    put_text(s, (struct tnd_str){digits, sizeof digits});
+    PUT(s, TND_SIGNED_LOOP);
+    tnd_loop_print(loop, s->text + s->len);
+    s->len = (uint8_t)(s->len + TND_LOOP_DIGITS);
 }
 
 static void sign_branches(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n)
 {
     const struct tnd_keys *keys = e->cfg.keys;
-    struct tnd_branch branch[TND_BURST];
+    const struct tnd_hasher begun = tnd_keys_begin(keys, TND_DOMAIN_BRANCH);
+    struct tnd_hex_words digits[TND_BURST];
     uint64_t mac[TND_BURST];
+    char *out[TND_BURST];
 
     for (uint32_t i = 0; i < n; i++) {
         const struct tnd_branch_scope scope = {jobs[i]->txn, jobs[i]->call_key, jobs[i]->msg.cseq,
                                                tnd__response_address(jobs[i])};
-        branch[i] = branch_of(e, jobs[i]);
-        tnd_branch_lay(&branch[i], &scope, keys, &e->wide, i);
+        const struct tnd_branch branch = branch_of(e, jobs[i]);
+        tnd_branch_lay(&branch, &scope, keys, &digits[i], &e->wide, i);
     }
-    tnd_wide_active->hash(&keys->sign[keys->n_sign - 1].key, &e->wide, n, mac);
+    tnd_wide_active->hash_words(&begun, &e->wide, TND_BRANCH_WORDS, n, mac);
     for (uint32_t i = 0; i < n; i++) {
-        struct tnd_signed *s = &jobs[i]->sign;
-        s->len = (uint8_t)tnd_branch_print(&branch[i], keys, mac[i], s->text);
-        s->token = 0;
+        struct tnd_signed *s = &e->signs[i];
+        s->len = s->token = 0;
+        PUT(s, TND_BRANCH_COOKIE);
+        out[i] = s->text + s->len;
+        digits[i].word[2] = mac[i];
+    }
+    tnd_digits_active->hex(digits, n, out);
+    for (uint32_t i = 0; i < n; i++) {
+        e->signs[i].len = TND_BRANCH_MAX;
         if (jobs[i]->has_loop)
-            put_loop(s, jobs[i]->loop);
+            put_loop(&e->signs[i], jobs[i]->loop);
     }
 }
 
@@ -87,21 +94,23 @@ static void hash_callers(struct tnd_engine *e, struct tnd_job *const jobs[], uin
                          uint64_t out[])
 {
     const struct tnd_hash_key *key = &e->cfg.keys->digest;
-    uint64_t tag[TND_BURST];
+    struct tnd_str text[TND_BURST];
+    struct tnd_hasher begun;
 
     for (uint32_t i = 0; i < n; i++) {
-        struct tnd_str text = tnd_text(&jobs[i]->msg, jobs[i]->msg.from_tag);
-        bool fits = text.len <= TND_WIDE_TEXT;
-        tnd_wide_put_text(&e->wide, i, fits ? text : (struct tnd_str){text.p, 0});
+        text[i] = tnd_text(&jobs[i]->msg, jobs[i]->msg.from_tag);
+        if (text[i].len > TND_WIDE_TEXT)
+            text[i].len = 0; // alone, below
     }
-    tnd_wide_active->hash(key, &e->wide, n, tag);
+    tnd_hash_init(&begun, key);
+    tnd_wide_active->lay(&e->wide, 0, text, false, n);
+    tnd_wide_active->hash(&begun, &e->wide, n, out);
     for (uint32_t i = 0; i < n; i++) {
-        struct tnd_str text = tnd_text(&jobs[i]->msg, jobs[i]->msg.from_tag);
-        if (text.len > TND_WIDE_TEXT)
-            tag[i] = tnd_hash(key, text.p, text.len);
-        tnd_wide_put_derive(&e->wide, i, TND_DOMAIN_CALLER, tag[i], jobs[i]->call_key);
+        struct tnd_str tag = tnd_text(&jobs[i]->msg, jobs[i]->msg.from_tag);
+        e->wide.word[0][i] = tag.len > TND_WIDE_TEXT ? tnd_hash(key, tag.p, tag.len) : out[i];
+        e->wide.word[1][i] = jobs[i]->call_key;
     }
-    tnd_wide_active->hash(key, &e->wide, n, out);
+    tnd_wide_derive(key, TND_DOMAIN_CALLER, &e->wide, n, out);
 }
 
 static struct tnd_token token_of(const struct tnd_engine *e, const struct tnd_job *job,
@@ -121,24 +130,28 @@ static struct tnd_token token_of(const struct tnd_engine *e, const struct tnd_jo
     };
 }
 
-static void sign_tokens(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n)
+static void sign_tokens(struct tnd_engine *e, struct tnd_job *const jobs[],
+                        struct tnd_signed *const signs[], uint32_t n)
 {
     const struct tnd_keys *keys = e->cfg.keys;
-    struct tnd_token_octets octets[TND_BURST];
+    const struct tnd_hasher begun = tnd_keys_begin(keys, TND_DOMAIN_TOKEN);
+    struct tnd_base64_octets octets[TND_BURST];
     uint64_t hash[TND_BURST];
+    char *out[TND_BURST];
 
     hash_callers(e, jobs, n, hash);
     for (uint32_t i = 0; i < n; i++) {
         const struct tnd_token t = token_of(e, jobs[i], (uint32_t)hash[i]);
         tnd_token_lay(&t, jobs[i]->call_key, keys, &octets[i], &e->wide, i);
     }
-    tnd_wide_active->hash(&keys->sign[keys->n_sign - 1].key, &e->wide, n, hash);
+    tnd_wide_active->hash(&begun, &e->wide, n, hash);
     for (uint32_t i = 0; i < n; i++) {
-        struct tnd_signed *s = &jobs[i]->sign;
-        put_text(s, TND_STR(TND_SIGNED_BETWEEN));
-        s->token = s->len;
-        s->len = (uint8_t)(s->len + tnd_token_print(&octets[i], hash[i], s->text + s->len));
+        PUT(signs[i], TND_SIGNED_BETWEEN);
+        out[i] = signs[i]->text + signs[i]->len;
+        signs[i]->token = signs[i]->len;
+        signs[i]->len = (uint8_t)(signs[i]->len + tnd_token_seal(&octets[i], hash[i]));
     }
+    tnd_digits_active->base64url(octets, n, out);
 }
 
 // ---- The stage ----------------------------------------------------------------------------
@@ -146,6 +159,7 @@ static void sign_tokens(struct tnd_engine *e, struct tnd_job *const jobs[], uint
 void tnd_stage_sign(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n)
 {
     struct tnd_job *going[TND_BURST], *routed[TND_BURST];
+    struct tnd_signed *signs[TND_BURST];
     uint32_t n_going = 0, n_routed = 0;
 
     for (uint32_t i = 0; i < n; i++)
@@ -153,11 +167,12 @@ void tnd_stage_sign(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t
             going[n_going++] = jobs[i];
     sign_branches(e, going, n_going);
     for (uint32_t i = 0; i < n_going; i++) {
-        going[i]->is_signed = true;
+        going[i]->sign = &e->signs[i];
+        signs[n_routed] = &e->signs[i];
         if (wants_record_route(e, going[i]))
             routed[n_routed++] = going[i];
         else
-            put_text(&going[i]->sign, TND_STR("\r\n"));
+            PUT(&e->signs[i], "\r\n");
     }
-    sign_tokens(e, routed, n_routed);
+    sign_tokens(e, routed, signs, n_routed);
 }

@@ -11,6 +11,8 @@
 
 #include "proxy/keys.h"
 #include "util/addr.h"
+#include "util/base64url.h"
+#include "util/digits.h"
 #include "util/wide.h"
 
 #define TND_TOKEN_MAX 80 // characters
@@ -29,17 +31,6 @@ struct tnd_token {
 size_t tnd_token_write(const struct tnd_token *t, uint64_t call_key, const struct tnd_keys *keys,
                        char out[static TND_TOKEN_MAX]);
 
-// The same for a burst: lay out what the MAC is over as message i, hash it with the last sign key,
-// and write the token with that MAC.
-struct tnd_token_octets {
-    uint32_t len;
-    uint8_t octets[56]; // the MAC's follow
-};
-void tnd_token_lay(const struct tnd_token *t, uint64_t call_key, const struct tnd_keys *keys,
-                   struct tnd_token_octets *octets, struct tnd_wide *wide, unsigned i);
-size_t tnd_token_print(struct tnd_token_octets *octets, uint64_t mac,
-                       char out[static TND_TOKEN_MAX]);
-
 enum tnd_token_state {
     TND_TOKEN_NONE = 0, // not of our form
     TND_TOKEN_BAD,      // of our form, MAC wrong or key unknown
@@ -48,3 +39,88 @@ enum tnd_token_state {
 
 enum tnd_token_state tnd_token_read(struct tnd_str text, uint64_t call_key,
                                     const struct tnd_keys *keys, struct tnd_token *out);
+
+// ---- For a burst ------------------------------------------------------------------------
+//
+// Lay out what the MAC is over, hash it with the last sign key (tnd_keys_begin), seal the octets
+// with that MAC and print them. Inline: for every dialog's first request.
+
+// Octets, the numbers highest octet first:
+//   0      version in the high four bits; IPv6 in bit 3; the flow's transport below
+//   1      number of the sign key
+//   2      target (6), listener (4), from_trunk (4), to_trunk (4), caller (4)
+//   24     the flow's port (2)
+//   26     the flow's IP (4 or 16)
+//   30/42  MAC (8) of the octets before it and the call key
+#define TND__TOKEN_VERSION 1
+#define TND__TOKEN_IPV6    0x08
+#define TND__TOKEN_IP      26
+#define TND__TOKEN_MAC     8
+
+// Whole words: octet by octet, the hash that reads them back as words would wait for the stores.
+static inline uint8_t *tnd__put64(uint8_t *p, uint64_t v)
+{
+    v = __builtin_bswap64(v);
+    memcpy(p, &v, sizeof v);
+    return p + sizeof v;
+}
+
+static inline uint8_t *tnd__put16(uint8_t *p, uint16_t v)
+{
+    v = __builtin_bswap16(v);
+    memcpy(p, &v, sizeof v);
+    return p + sizeof v;
+}
+
+// What the MAC is over, behind the domain and the call key.
+static inline void tnd__token_fields(const struct tnd_token *t, const struct tnd_keys *keys,
+                                     struct tnd_base64_octets *o)
+{
+    uint8_t sign = keys->sign[keys->n_sign - 1].id, *p = o->octet;
+    bool v6 = t->flow.family == 6;
+
+    p = tnd__put64(
+        p,
+        (uint64_t)(TND__TOKEN_VERSION << 4 | (v6 ? TND__TOKEN_IPV6 : 0) | (t->flow.transport & 7))
+                << 56 |
+            (uint64_t)sign << 48 | (t->target & 0xffffffffffffULL));
+    p = tnd__put64(p, (uint64_t)t->listener << 32 | t->from_trunk);
+    p = tnd__put64(p, (uint64_t)t->to_trunk << 32 | t->caller);
+    p = tnd__put16(p, t->flow.port);
+    memcpy(p, t->flow.ip, sizeof t->flow.ip); // of IPv4 with its zeros
+    o->len = TND__TOKEN_IP + (v6 ? 16 : 4);
+}
+
+// As message i, behind its domain TND_DOMAIN_TOKEN.
+static inline void tnd_token_lay(const struct tnd_token *t, uint64_t call_key,
+                                 const struct tnd_keys *keys, struct tnd_base64_octets *octets,
+                                 struct tnd_wide *wide, unsigned i)
+{
+    uint64_t w[3], ip[2], port = __builtin_bswap16(t->flow.port);
+
+    tnd__token_fields(t, keys, octets);
+    memcpy(w, octets->octet, sizeof w);
+    memcpy(ip, t->flow.ip, sizeof ip);
+    wide->word[0][i] = call_key;
+    for (int k = 0; k < 3; k++)
+        wide->word[1 + k][i] = w[k];
+    // The rest of the octets, their length with domain and call key above it. From values: octets
+    // just stored in other sizes would be waited for.
+    if (octets->len == TND__TOKEN_IP + 4) {
+        wide->word[4][i] = port | ip[0] << 16 | (16 + TND__TOKEN_IP + 4ULL) << 56;
+        wide->words[i] = 5;
+    } else {
+        wide->word[4][i] = port | ip[0] << 16;
+        wide->word[5][i] = ip[0] >> 48 | ip[1] << 16;
+        wide->word[6][i] = ip[1] >> 48 | (16 + TND__TOKEN_IP + 16ULL) << 56;
+        wide->words[i] = 7;
+    }
+}
+
+// Returns: the length of the token.
+static inline size_t tnd_token_seal(struct tnd_base64_octets *octets, uint64_t mac)
+{
+    tnd__put64(tnd__put64(octets->octet + octets->len, mac), 0);
+    octets->len += TND__TOKEN_MAC;
+    return TND_BASE64URL_LEN(octets->len);
+}

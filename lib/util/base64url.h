@@ -12,38 +12,13 @@
 #define TND_BASE64URL_LEN(n)    (((n)*8 + 5) / 6)
 #define TND_BASE64URL_OCTETS(n) ((n)*6 / 8)
 
-typedef uint8_t tnd__base64_octets_t __attribute__((vector_size(16)));
-typedef uint32_t tnd__base64_words_t __attribute__((vector_size(16)));
-
-// The sixteen characters of twelve octets; reads sixteen.
-static inline void tnd__base64url_twelve(const uint8_t *in, char *out)
-{
-    tnd__base64_octets_t v;
-    tnd__base64_words_t w;
-
-    memcpy(&v, in, sizeof v);
-    // Each word: three octets, the first one highest.
-    v = __builtin_shufflevector(v, v, 2, 1, 0, 0, 5, 4, 3, 3, 8, 7, 6, 6, 11, 10, 9, 9);
-    memcpy(&w, &v, sizeof w);
-    w = (w >> 18 & 0x3f) | (w >> 4 & 0x3f00) | (w << 10 & 0x3f0000) | (w << 24 & 0x3f000000);
-    memcpy(&v, &w, sizeof v);
-    // 'A' up to 25, 'a' up to 51, '0' up to 61, '-', '_'.
-    v += 'A' + ((tnd__base64_octets_t)(v > 25) & ('a' - 26 - 'A')) -
-         ((tnd__base64_octets_t)(v > 51) & ('a' - 26 - ('0' - 52))) -
-         ((tnd__base64_octets_t)(v > 61) & ('0' - 52 - ('-' - 62))) +
-         ((tnd__base64_octets_t)(v > 62) & ('_' - 63 - ('-' - 62)));
-    memcpy(out, &v, sizeof v);
-}
-
-// Write TND_BASE64URL_LEN(len) characters, no NUL. slack: octets readable behind `in`'s.
+// Write TND_BASE64URL_LEN(len) characters, no NUL; those of a burst: util/digits.h.
 // Returns: that number.
-static inline size_t tnd_base64url_encode_in(const uint8_t *in, size_t len, size_t slack, char *out)
+static inline size_t tnd_base64url_encode(const uint8_t *in, size_t len, char *out)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     char *p = out;
 
-    for (; len >= 12 && len + slack >= 16; len -= 12, in += 12, p += 16)
-        tnd__base64url_twelve(in, p);
     for (; len >= 3; len -= 3, in += 3) {
         uint32_t v = (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
         *p++ = digits[v >> 18];
@@ -60,11 +35,6 @@ static inline size_t tnd_base64url_encode_in(const uint8_t *in, size_t len, size
         *p++ = digits[in[1] << 2 & 63];
     }
     return (size_t)(p - out);
-}
-
-static inline size_t tnd_base64url_encode(const uint8_t *in, size_t len, char *out)
-{
-    return tnd_base64url_encode_in(in, len, 0, out);
 }
 
 // Value of one character, or 64 when it is none of the alphabet.

@@ -127,13 +127,24 @@ static inline uint64_t tnd_hash(const struct tnd_hash_key *key, const void *data
     return tnd_hash_final(&h);
 }
 
+// What every message of a domain begins with has been hashed.
+static inline struct tnd_hasher tnd_hash_begin(const struct tnd_hash_key *key,
+                                               enum tnd_hash_domain domain)
+{
+    struct tnd_hasher h;
+
+    tnd_hash_init(&h, key);
+    tnd__sip_word(&h, (uint64_t)domain);
+    h.total = 8;
+    return h;
+}
+
 // Derive a value of `digest` and `extra` that belongs to `domain` alone.
 static inline uint64_t tnd_derive(const struct tnd_hash_key *key, enum tnd_hash_domain domain,
                                   uint64_t digest, uint64_t extra)
 {
-    struct tnd_hasher h;
-    tnd_hash_init(&h, key);
-    tnd__sip_word(&h, (uint64_t)domain);
+    struct tnd_hasher h = tnd_hash_begin(key, domain);
+
     tnd__sip_word(&h, digest);
     tnd__sip_word(&h, extra);
     h.total = 24;

@@ -23,36 +23,39 @@
 #define TND_WIDE_WORDS 32
 #define TND_WIDE_TEXT  (TND_WIDE_WORDS * 8 - 1) // octets of the longest message
 
-// word[k][i]: word k of message i, little endian. The last word of each is SipHash's: what is
-// left of the message (0 to 7 octets) and the length's low octet above them.
+// word[k][i]: word k of message i, little endian. Of a message whose length is its own the last
+// word is SipHash's: what is left of it (0 to 7 octets) and the length's low octet above them.
 struct tnd_wide {
     uint64_t words[TND_WIDE]; // of message i, the last one included: 1 .. TND_WIDE_WORDS
-    uint64_t word[TND_WIDE_WORDS][TND_WIDE];
+    uint64_t word[TND_WIDE_WORDS + 3][TND_WIDE]; // texts are laid out four words at a time
 } __attribute__((aligned(64)));
 
+// SipHash-2-4 of messages [0, n), n <= TND_WIDE, which go on where `begun` is: behind the key
+// (tnd_hash_init), and behind words that are the same in all of them. out: room for TND_WIDE.
+// Lanes from n up may be read and written, and do not matter.
 struct tnd_wide_kernel {
     const char *name;
-    // SipHash-2-4 of messages [0, n): out[i] as tnd_hash of message i.
-    // Requires: n <= TND_WIDE. Lanes from n up may be read, and do not matter.
-    void (*hash)(const struct tnd_hash_key *key, const struct tnd_wide *in, unsigned n,
+    // Each as long as words[] says.
+    void (*hash)(const struct tnd_hasher *begun, const struct tnd_wide *in, unsigned n,
                  uint64_t out[]);
+    // Each `words` whole words; the kernel adds SipHash's own.
+    void (*hash_words)(const struct tnd_hasher *begun, const struct tnd_wide *in, unsigned words,
+                       unsigned n, uint64_t out[]);
+    // Lay out text[i] behind the first `at` words of message i, whose last part it is.
+    // lower: its letters lowered. Requires: text[i].len <= TND_WIDE_TEXT - 8 * at.
+    void (*lay)(struct tnd_wide *to, unsigned at, const struct tnd_str text[], bool lower,
+                unsigned n);
 };
+
+// The reference's, for a kernel that has none of its own.
+void tnd__wide_lay(struct tnd_wide *to, unsigned at, const struct tnd_str text[], bool lower,
+                   unsigned n);
 
 extern const struct tnd_wide_kernel tnd_wide_scalar;
 extern const struct tnd_wide_kernel *tnd_wide_active;
 
 // The kernels this processor runs, the reference first. Returns: the i-th, or NULL.
 const struct tnd_wide_kernel *tnd_wide_kernel(unsigned i);
-
-// Message i is `n` whole words at `w`. Requires: n < TND_WIDE_WORDS.
-static inline void tnd_wide_put_words(struct tnd_wide *l, unsigned i, const uint64_t w[],
-                                      unsigned n)
-{
-    for (unsigned k = 0; k < n; k++)
-        l->word[k][i] = w[k];
-    l->word[n][i] = (uint64_t)n << 59;
-    l->words[i] = n + 1;
-}
 
 // The `n` octets (0 to 7) before `end`, the first one lowest. all: octets before `end` that are
 // readable.
@@ -71,17 +74,6 @@ static inline uint64_t tnd__wide_rest(const char *end, size_t n, size_t all)
     return rest;
 }
 
-// Message i is the text. Requires: s.len <= TND_WIDE_TEXT.
-static inline void tnd_wide_put_text(struct tnd_wide *l, unsigned i, struct tnd_str s)
-{
-    unsigned n = (unsigned)(s.len / 8);
-
-    for (unsigned k = 0; k < n; k++)
-        memcpy(&l->word[k][i], s.p + 8 * k, 8);
-    l->word[n][i] = tnd__wide_rest(s.p + s.len, s.len % 8, s.len) | (uint64_t)s.len << 56;
-    l->words[i] = n + 1;
-}
-
 // A message in pieces: begin, add, end. Requires: at most TND_WIDE_TEXT octets in all.
 struct tnd_wide_text {
     struct tnd_wide *wide;
@@ -90,9 +82,10 @@ struct tnd_wide_text {
     uint64_t len;
 };
 
-static inline struct tnd_wide_text tnd_wide_begin(struct tnd_wide *l, unsigned i)
+// at: whole words that it has already.
+static inline struct tnd_wide_text tnd_wide_begin(struct tnd_wide *l, unsigned i, unsigned at)
 {
-    return (struct tnd_wide_text){.wide = l, .i = i};
+    return (struct tnd_wide_text){.wide = l, .i = i, .words = at, .len = 8 * at};
 }
 
 // Add the `n` octets (1 to 8) of v; what lies above them is 0.
@@ -108,19 +101,19 @@ static inline void tnd_wide_add(struct tnd_wide_text *m, uint64_t v, unsigned n)
     m->tail = filled ? v >> (64 - 8 * filled) : 0;
 }
 
-// Add a text, its letters lowered.
-static inline void tnd_wide_add_lower(struct tnd_wide_text *m, struct tnd_str s)
+// Add a text. lower: its letters lowered.
+static inline void tnd_wide_add_text(struct tnd_wide_text *m, struct tnd_str s, bool lower)
 {
     uint64_t v;
     size_t at = 0;
 
     for (; at + 8 <= s.len; at += 8) {
         memcpy(&v, s.p + at, sizeof v);
-        tnd_wide_add(m, tnd_lower8(v), 8);
+        tnd_wide_add(m, lower ? tnd_lower8(v) : v, 8);
     }
     if (at < s.len) {
         v = tnd__wide_rest(s.p + s.len, s.len - at, s.len);
-        tnd_wide_add(m, tnd_lower8(v), (unsigned)(s.len - at));
+        tnd_wide_add(m, lower ? tnd_lower8(v) : v, (unsigned)(s.len - at));
     }
 }
 
@@ -130,11 +123,11 @@ static inline void tnd_wide_end(struct tnd_wide_text *m)
     m->wide->words[m->i] = m->words + 1;
 }
 
-// Message i is what tnd_derive hashes: a value of `digest` and `extra` of a domain of its own.
-static inline void tnd_wide_put_derive(struct tnd_wide *l, unsigned i, enum tnd_hash_domain domain,
-                                       uint64_t digest, uint64_t extra)
+// What tnd_derive answers to the messages' words 0 and 1, `digest` and `extra` of `domain`.
+static inline void tnd_wide_derive(const struct tnd_hash_key *key, enum tnd_hash_domain domain,
+                                   const struct tnd_wide *in, unsigned n, uint64_t out[])
 {
-    const uint64_t w[3] = {(uint64_t)domain, digest, extra};
+    const struct tnd_hasher begun = tnd_hash_begin(key, domain);
 
-    tnd_wide_put_words(l, i, w, 3);
+    tnd_wide_active->hash_words(&begun, in, 2, n, out);
 }

@@ -63,39 +63,56 @@ static inline __attribute__((always_inline)) void tnd__vec_some(struct tnd__vec 
     }
 }
 
-// `n` of the vector's lanes, from `lane` up, are used.
-static inline __attribute__((always_inline)) V
-tnd__vec_hash(const struct tnd_hash_key *key, const struct tnd_wide *in, unsigned lane, unsigned n)
+static inline __attribute__((always_inline)) struct tnd__vec
+tnd__vec_begin(const struct tnd_hasher *begun)
 {
-    const V zero = {0}, words = *(const V *)&in->words[lane];
-    uint64_t least = in->words[lane], most = least;
-    struct tnd__vec s = {
-        .v0 = zero + (key->k0 ^ UINT64_C(0x736f6d6570736575)),
-        .v1 = zero + (key->k1 ^ UINT64_C(0x646f72616e646f6d)),
-        .v2 = zero + (key->k0 ^ UINT64_C(0x6c7967656e657261)),
-        .v3 = zero + (key->k1 ^ UINT64_C(0x7465646279746573)),
-    };
+    const V zero = {0};
 
-    for (unsigned i = 1; i < n; i++) {
-        least = in->words[lane + i] < least ? in->words[lane + i] : least;
-        most = in->words[lane + i] > most ? in->words[lane + i] : most;
-    }
-    for (uint64_t k = 0; k < least; k++)
-        tnd__vec_word(&s, *(const V *)&in->word[k][lane]);
-    tnd__vec_some(&s, in, lane, words, least, most);
-    s.v2 ^= zero + 0xff;
-    for (int i = 0; i < 4; i++)
-        tnd__vec_round(&s);
-    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+    return (struct tnd__vec){zero + begun->v0, zero + begun->v1, zero + begun->v2,
+                             zero + begun->v3};
 }
 
-static void hash(const struct tnd_hash_key *key, const struct tnd_wide *in, unsigned n,
+static inline __attribute__((always_inline)) V tnd__vec_final(struct tnd__vec *s)
+{
+    s->v2 ^= 0xff;
+    for (int i = 0; i < 4; i++)
+        tnd__vec_round(s);
+    return s->v0 ^ s->v1 ^ s->v2 ^ s->v3;
+}
+
+static void hash_words(const struct tnd_hasher *begun, const struct tnd_wide *in, unsigned words,
+                       unsigned n, uint64_t out[])
+{
+    const V zero = {0}, last = zero + ((begun->total + 8 * words) << 56);
+
+    for (unsigned lane = 0; lane < n; lane += LANES) {
+        struct tnd__vec s = tnd__vec_begin(begun);
+
+        for (unsigned k = 0; k < words; k++)
+            tnd__vec_word(&s, *(const V *)&in->word[k][lane]);
+        tnd__vec_word(&s, last);
+        V h = tnd__vec_final(&s);
+        memcpy(out + lane, &h, sizeof h);
+    }
+}
+
+static void hash(const struct tnd_hasher *begun, const struct tnd_wide *in, unsigned n,
                  uint64_t out[])
 {
     for (unsigned lane = 0; lane < n; lane += LANES) {
+        const V words = *(const V *)&in->words[lane];
         unsigned used = n - lane < LANES ? n - lane : LANES;
-        V h = tnd__vec_hash(key, in, lane, used);
+        uint64_t least = in->words[lane], most = least;
+        struct tnd__vec s = tnd__vec_begin(begun);
 
-        memcpy(out + lane, &h, used * sizeof *out);
+        for (unsigned i = 1; i < used; i++) {
+            least = in->words[lane + i] < least ? in->words[lane + i] : least;
+            most = in->words[lane + i] > most ? in->words[lane + i] : most;
+        }
+        for (uint64_t k = 0; k < least; k++)
+            tnd__vec_word(&s, *(const V *)&in->word[k][lane]);
+        tnd__vec_some(&s, in, lane, words, least, most);
+        V h = tnd__vec_final(&s);
+        memcpy(out + lane, &h, sizeof h);
     }
 }
