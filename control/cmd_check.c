@@ -1,10 +1,10 @@
 #include "control/cmd_check.h"
 
-#include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
 
 #include "control/config/config.h"
+#include "control/options.h"
 #include "util/err.h"
 
 static const char help[] =
@@ -98,35 +98,17 @@ static int check_file(const char *path, bool json)
 
 int tnd_cmd_check(int argc, char **argv)
 {
-    static const struct option options[] = {{"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {0}};
+    static const struct option names[] = {{"json", no_argument, NULL, 'j'}, TND_COMMON_OPTIONS};
+    static const struct tnd_options options = {"tandem check", help, ":hV", names};
     bool json = false;
-    int o;
+    int code;
 
-    optind = 0; // a getopt of the caller may have run before
-    opterr = 0;
-    while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        if (o == 'h') {
-            fputs(help, stdout);
-            return 0;
-        }
-        if (o == 'V') {
-            puts("tandem " TND_VERSION);
-            return 0;
-        }
-        if (o != 'j') {
-            fprintf(stderr, "check: unknown option '%s'; see tandem check --help\n",
-                    argv[optind - 1]);
-            return 2;
-        }
+    while (tnd_options_next(&options, argc, argv, &code) != 0)
         json = true;
-    }
-    if (optind + 1 != argc) {
-        fprintf(stderr, "check: expected one file, not %d; see tandem check --help\n",
-                argc - optind);
-        return 2;
-    }
+    if (code >= 0)
+        return code;
+    if (optind + 1 != argc)
+        return tnd_options_wrong(&options, "FILE",
+                                 optind == argc ? "none is given" : "more than one is given");
     return check_file(argv[optind], json);
 }

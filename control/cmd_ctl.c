@@ -1,6 +1,5 @@
 #include "control/cmd_ctl.h"
 
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -9,6 +8,7 @@
 #include "control/ctl_client.h"
 #include "control/ctl_text.h"
 #include "control/ctl_watch.h"
+#include "control/options.h"
 
 #define DEFAULT_SOCKET "/run/tandem/tandem.sock"
 
@@ -42,12 +42,9 @@ struct request {
     const char *command, *topic;
 };
 
-static int wrong(const char *what, const char *arg)
-{
-    fprintf(stderr, "tandem ctl: %s%s%s%s; see `tandem ctl --help`\n", what, arg ? " '" : "",
-            arg ? arg : "", arg ? "'" : "");
-    return 2;
-}
+static const struct option names[] = {
+    {"socket", required_argument, NULL, 's'}, {"json", no_argument, NULL, 'j'}, TND_COMMON_OPTIONS};
+static const struct tnd_options options = {"tandem ctl", help, ":s:jhV", names};
 
 static int ask_once(const struct request *r)
 {
@@ -73,51 +70,36 @@ static int ask_once(const struct request *r)
 static int run(const struct request *r)
 {
     if (strcmp(r->command, "watch") == 0 && !r->topic)
-        return r->json ? wrong("watch has no --json; use show", NULL) : tnd_ctl_watch(r->socket);
+        return r->json ? tnd_options_wrong(&options, "--json", "watch has none, show has")
+                       : tnd_ctl_watch(r->socket);
     if (strcmp(r->command, "stop") == 0 && !r->topic)
         return ask_once(r);
     if (strcmp(r->command, "show") != 0)
-        return wrong("no such command", r->command);
+        return tnd_options_wrong(&options, r->command, "no such command");
     if (!r->topic)
-        return wrong("show what?", NULL);
+        return tnd_options_wrong(&options, "TOPIC", "which? the help names all");
     if (!tnd_ctl_text_knows(r->topic))
-        return wrong("no such topic", r->topic);
+        return tnd_options_wrong(&options, r->topic, "no such topic");
     return ask_once(r);
 }
 
 int tnd_cmd_ctl(int argc, char **argv)
 {
-    static const struct option options[] = {{"socket", required_argument, NULL, 's'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {0}};
     struct request r = {.socket = DEFAULT_SOCKET};
-    int opt;
+    int opt, code;
 
-    while ((opt = getopt_long(argc, argv, "s:jhV", options, NULL)) != -1) {
-        switch (opt) {
-        case 's':
+    while ((opt = tnd_options_next(&options, argc, argv, &code)) != 0) {
+        if (opt == 's')
             r.socket = optarg;
-            break;
-        case 'j':
+        else
             r.json = true;
-            break;
-        case 'h':
-            fputs(help, stdout);
-            return 0;
-        case 'V':
-            puts("tandem " TND_VERSION);
-            return 0;
-        default:
-            fputs("tandem ctl: see `tandem ctl --help`\n", stderr);
-            return 2;
-        }
     }
+    if (code >= 0)
+        return code;
     if (optind >= argc)
-        return wrong("what shall it do?", NULL);
+        return tnd_options_wrong(&options, "COMMAND", "which? show, watch or stop");
     if (argc - optind > 2)
-        return wrong("too many words:", argv[optind + 2]);
+        return tnd_options_wrong(&options, argv[optind + 2], "a word too many");
     r.command = argv[optind];
     r.topic = argv[optind + 1];
     return run(&r);

@@ -1,7 +1,6 @@
 #include "control/cmd_demo.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "control/demo/demo.h"
+#include "control/options.h"
 #include "control/screen.h"
 
 #define SECONDS     24.0
@@ -88,44 +88,21 @@ static bool read_seed(const char *text, uint64_t *out)
 // Returns: -1 to go on, or the exit code.
 static int parse_arguments(int argc, char **argv, struct tnd_demo *d)
 {
-    static const struct option options[] = {{"seconds", required_argument, NULL, 'n'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {0}};
-    int c;
+    static const struct option names[] = {{"seconds", required_argument, NULL, 'n'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          TND_COMMON_OPTIONS};
+    static const struct tnd_options options = {"tandem demo", help, ":hV", names};
+    int opt, code;
 
-    optind = 0;
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        switch (c) {
-        case 'n':
-            if (read_seconds(optarg, &d->seconds))
-                break;
-            fprintf(stderr, "tandem demo: --seconds: '%s': 1 to 3600; leave it out for 24\n",
-                    optarg);
-            return 2;
-        case 's':
-            if (read_seed(optarg, &d->seed))
-                break;
-            fprintf(stderr, "tandem demo: --seed: '%s' is no number; give one, 42 say\n", optarg);
-            return 2;
-        case 'h':
-            fputs(help, stdout);
-            return 0;
-        case 'V':
-            puts("tandem " TND_VERSION);
-            return 0;
-        default:
-            fputs("see tandem demo --help\n", stderr);
-            return 2;
-        }
+    while ((opt = tnd_options_next(&options, argc, argv, &code)) != 0) {
+        if (opt == 'n' && !read_seconds(optarg, &d->seconds))
+            return tnd_options_wrong_value(&options, opt, "1 to 3600; 24 without");
+        if (opt == 's' && !read_seed(optarg, &d->seed))
+            return tnd_options_wrong_value(&options, opt, "a number is needed, 42 say");
     }
-    if (optind < argc) {
-        fprintf(stderr, "tandem demo: '%s': takes options only; see tandem demo --help\n",
-                argv[optind]);
-        return 2;
-    }
-    return -1;
+    if (code < 0 && optind < argc)
+        return tnd_options_wrong(&options, argv[optind], "takes options only");
+    return code;
 }
 
 static int open_engine(struct tnd_demo *d, struct tnd_error *err)

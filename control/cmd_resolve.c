@@ -1,10 +1,10 @@
 #include "control/cmd_resolve.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/options.h"
 #include "control/resolve_print.h"
 #include "control/resolver.h"
 #include "proxy/next_hop.h"
@@ -28,68 +28,46 @@ struct run {
     int exit_code;
 };
 
-static void usage(FILE *out)
-{
-    fputs("usage: tandem resolve [--server ADDRESS:PORT] [--json] URI\n"
-          "\n"
-          "Find where requests to a sip: or sips: URI go (RFC 3263: NAPTR, SRV, A, AAAA):\n"
-          "every question and its answer, then the targets by tier and the share of each.\n"
-          "\n"
-          "  --server ADDRESS:PORT  ask this DNS server, not those of /etc/resolv.conf\n"
-          "  --json                 one JSON object instead of text\n"
-          "  -h, --help             this text\n"
-          "\n"
-          "Examples (put your own domain in place of the address):\n"
-          "  tandem resolve sip:192.0.2.10\n"
-          "  tandem resolve --json 'sip:alice@192.0.2.10:5080;transport=tcp'\n"
-          "  tandem resolve --server 127.0.0.1:53 'sips:[2001:db8::10]'\n"
-          "\n"
-          "Exit code: 0 there are targets, 1 there is none, 2 used wrong.\n",
-          out);
-}
+static const char help[] =
+    "usage: tandem resolve [--server ADDRESS:PORT] [--json] URI\n"
+    "\n"
+    "Find where requests to a sip: or sips: URI go (RFC 3263: NAPTR, SRV, A, AAAA):\n"
+    "every question and its answer, then the targets by tier and the share of each.\n"
+    "\n"
+    "  --server ADDRESS:PORT  ask this DNS server, not those of /etc/resolv.conf\n"
+    "  --json                 one JSON object instead of text\n"
+    "  -h, --help             this text\n"
+    "\n"
+    "Examples (put your own domain in place of the address):\n"
+    "  tandem resolve sip:192.0.2.10\n"
+    "  tandem resolve --json 'sip:alice@192.0.2.10:5080;transport=tcp'\n"
+    "  tandem resolve --server 127.0.0.1:53 'sips:[2001:db8::10]'\n"
+    "\n"
+    "Exit code: 0 there are targets, 1 there is none, 2 used wrong.\n";
 
 // Returns: -1 to go on, or the exit code.
 static int parse_arguments(int argc, char **argv, struct arguments *a)
 {
-    static const struct option options[] = {{"server", required_argument, NULL, 's'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {0}};
-    int c;
+    static const struct option names[] = {{"server", required_argument, NULL, 's'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          TND_COMMON_OPTIONS};
+    static const struct tnd_options options = {"tandem resolve", help, ":s:jhV", names};
+    int opt, code;
 
-    optind = 0;
-    while ((c = getopt_long(argc, argv, "s:jh", options, NULL)) != -1) {
-        switch (c) {
-        case 's':
-            a->has_server = true;
-            if (!tnd_addr_parse(tnd_str_of(optarg), &a->server)) {
-                fprintf(stderr,
-                        "tandem resolve: --server: '%s' is no address; "
-                        "give 192.0.2.53:53 or [2001:db8::53]:53\n",
-                        optarg);
-                return 2;
-            }
-            break;
-        case 'j':
+    while ((opt = tnd_options_next(&options, argc, argv, &code)) != 0) {
+        if (opt == 'j')
             a->json = true;
-            break;
-        case 'h':
-            usage(stdout);
-            return 0;
-        case 'V':
-            puts("tandem " TND_VERSION);
-            return 0;
-        default:
-            fputs("see tandem resolve --help\n", stderr);
-            return 2;
-        }
+        else if (!tnd_addr_parse(tnd_str_of(optarg), &a->server))
+            return tnd_options_wrong_value(
+                &options, opt, "is no address; give 192.0.2.53:53 or [2001:db8::53]:53");
+        else
+            a->has_server = true;
     }
-    if (optind + 1 != argc) {
-        fprintf(stderr, "tandem resolve: %s; see tandem resolve --help\n",
-                optind == argc ? "no URI is given" : "more than one URI is given");
-        return 2;
-    }
+    if (code >= 0)
+        return code;
+    if (optind + 1 != argc)
+        return tnd_options_wrong(&options, "URI",
+                                 optind == argc ? "none is given" : "more than one is given");
     a->uri = argv[optind];
     return -1;
 }

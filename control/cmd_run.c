@@ -1,11 +1,11 @@
 #include "control/cmd_run.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "control/control.h"
+#include "control/options.h"
 
 static const char help[] =
     "usage: tandem run FILE\n"
@@ -142,29 +142,18 @@ static int run_engine(struct run *r, struct tnd_config *config)
 
 int tnd_cmd_run(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
+    static const struct option names[] = {TND_COMMON_OPTIONS};
+    static const struct tnd_options options = {"tandem run", help, ":hV", names};
     struct tnd_config_errors errors = {0};
     struct tnd_config *config;
-    int opt;
+    int code;
 
-    while ((opt = getopt_long(argc, argv, "hV", options, NULL)) != -1) {
-        switch (opt) {
-        case 'h':
-            fputs(help, stdout);
-            return 0;
-        case 'V':
-            puts("tandem " TND_VERSION);
-            return 0;
-        default:
-            fprintf(stderr, "tandem run: see `tandem run --help`\n");
-            return 2;
-        }
-    }
-    if (argc - optind != 1) {
-        fprintf(stderr, "tandem run: expected one configuration file; see `tandem run --help`\n");
-        return 2;
-    }
+    tnd_options_next(&options, argc, argv, &code);
+    if (code >= 0)
+        return code;
+    if (optind + 1 != argc)
+        return tnd_options_wrong(&options, "FILE",
+                                 optind == argc ? "none is given" : "more than one is given");
     if (tnd_config_read(argv[optind], &config, &errors) < 0) {
         tnd_config_errors_print(&errors, argv[optind], stderr);
         tnd_config_errors_free(&errors);

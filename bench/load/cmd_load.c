@@ -1,7 +1,6 @@
 #include "bench/load/cmd_load.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <jansson.h>
 
 #include "bench/load/load.h"
+#include "control/options.h"
 #include "control/units.h"
 #include "util/pcap.h"
 
@@ -80,25 +80,24 @@ enum option_code {
     OPT_JSON,
 };
 
-static const struct option options[] = {{"rate", required_argument, NULL, OPT_RATE},
-                                        {"calls", required_argument, NULL, OPT_CALLS},
-                                        {"method", required_argument, NULL, OPT_METHOD},
-                                        {"pcap", required_argument, NULL, OPT_PCAP},
-                                        {"window", required_argument, NULL, OPT_WINDOW},
-                                        {"seconds", required_argument, NULL, OPT_SECONDS},
-                                        {"count", required_argument, NULL, OPT_COUNT},
-                                        {"call-ids", required_argument, NULL, OPT_CALL_IDS},
-                                        {"domain", required_argument, NULL, OPT_DOMAIN},
-                                        {"seed", required_argument, NULL, OPT_SEED},
-                                        {"timeout", required_argument, NULL, OPT_TIMEOUT},
-                                        {"from", required_argument, NULL, OPT_FROM},
-                                        {"device", required_argument, NULL, OPT_DEVICE},
-                                        {"vdev", required_argument, NULL, OPT_VDEV},
-                                        {"mac", required_argument, NULL, OPT_MAC},
-                                        {"json", no_argument, NULL, OPT_JSON},
-                                        {"help", no_argument, NULL, 'h'},
-                                        {"version", no_argument, NULL, 'V'},
-                                        {0}};
+static const struct option names[] = {{"rate", required_argument, NULL, OPT_RATE},
+                                      {"calls", required_argument, NULL, OPT_CALLS},
+                                      {"method", required_argument, NULL, OPT_METHOD},
+                                      {"pcap", required_argument, NULL, OPT_PCAP},
+                                      {"window", required_argument, NULL, OPT_WINDOW},
+                                      {"seconds", required_argument, NULL, OPT_SECONDS},
+                                      {"count", required_argument, NULL, OPT_COUNT},
+                                      {"call-ids", required_argument, NULL, OPT_CALL_IDS},
+                                      {"domain", required_argument, NULL, OPT_DOMAIN},
+                                      {"seed", required_argument, NULL, OPT_SEED},
+                                      {"timeout", required_argument, NULL, OPT_TIMEOUT},
+                                      {"from", required_argument, NULL, OPT_FROM},
+                                      {"device", required_argument, NULL, OPT_DEVICE},
+                                      {"vdev", required_argument, NULL, OPT_VDEV},
+                                      {"mac", required_argument, NULL, OPT_MAC},
+                                      {"json", no_argument, NULL, OPT_JSON},
+                                      TND_COMMON_OPTIONS};
+static const struct tnd_options options = {"tandem load", help, ":hV", names};
 
 struct command {
     struct load_config load;
@@ -188,7 +187,6 @@ static const char *read_load_option(struct command *c, int opt)
         return read_number(optarg, 0, RATE_MAX, &c->load.rate) ? NULL : "0 to 10000000";
     case OPT_CALLS:
         c->load.calls = true;
-        strcpy(c->parties.method, "INVITE");
         return read_number(optarg, 0, RATE_MAX, &c->load.rate) ? NULL : "0 to 10000000";
     case OPT_WINDOW:
         if (!read_whole(optarg, 1, WINDOW_MAX, &n))
@@ -218,8 +216,8 @@ static const char *read_option(struct command *c, int opt)
 {
     switch (opt) {
     case OPT_METHOD:
-        if (!read_token(optarg, sizeof c->parties.method) || c->load.calls)
-            return "a method in capitals, OPTIONS say; not with --calls";
+        if (!read_token(optarg, sizeof c->parties.method))
+            return "a method in capitals, OPTIONS say";
         strcpy(c->parties.method, optarg);
         return NULL;
     case OPT_DOMAIN:
@@ -248,28 +246,24 @@ static const char *read_option(struct command *c, int opt)
     }
 }
 
-static int used_wrong(const char *what, const char *why)
-{
-    fprintf(stderr, "tandem load: %s: %s; see tandem load --help\n", what, why);
-    return 2;
-}
-
 static int read_target(struct command *c, int argc, char **argv)
 {
     static const uint8_t none[6];
     struct tnd_addr *target = &c->wire.target;
 
     if (optind + 1 != argc)
-        return used_wrong(optind < argc ? argv[optind + 1] : "no server",
-                          "one ADDRESS[:PORT] is needed; `tandem resolve` finds those of a name");
+        return tnd_options_wrong(
+            &options, optind < argc ? argv[optind + 1] : "no server",
+            "one ADDRESS[:PORT] is needed; `tandem resolve` finds those of a name");
     if (!tnd_addr_parse(tnd_str_of(argv[optind]), target))
-        return used_wrong(argv[optind],
-                          "no ADDRESS[:PORT]; `tandem resolve` finds those of a name");
+        return tnd_options_wrong(&options, argv[optind],
+                                 "no ADDRESS[:PORT]; `tandem resolve` finds those of a name");
     if (target->port == 0)
         target->port = 5060;
     target->transport = TND_TRANSPORT_UDP;
     if (c->wire.vdev && (!c->wire.from.family || memcmp(c->wire.peer_mac, none, 6) == 0))
-        return used_wrong("--vdev", "needs --from and --mac: no kernel knows them");
+        return tnd_options_wrong(&options, "--vdev",
+                                 "needs --from and --mac: no kernel knows them");
     if (c->wire.from.family && c->wire.from.port == 0)
         c->wire.from.port = 5060;
     c->wire.from.transport = TND_TRANSPORT_UDP;
@@ -279,31 +273,21 @@ static int read_target(struct command *c, int argc, char **argv)
 // Returns: -1 to go on, or the exit code.
 static int parse_arguments(int argc, char **argv, struct command *c)
 {
-    char what[32];
-    int opt, index = 0;
+    bool given[OPT_JSON + 1] = {false};
+    int opt, code;
 
-    optind = 0;
-    while ((opt = getopt_long(argc, argv, "h", options, &index)) != -1) {
-        if (opt == 'h') {
-            fputs(help, stdout);
-            return 0;
-        }
-        if (opt == 'V') {
-            puts("tandem " TND_VERSION);
-            return 0;
-        }
-        if (opt == '?') {
-            fputs("see tandem load --help\n", stderr);
-            return 2;
-        }
+    while ((opt = tnd_options_next(&options, argc, argv, &code)) != 0) {
         const char *expected = read_option(c, opt);
-        if (expected) {
-            snprintf(what, sizeof what, "--%s", options[index].name);
-            fprintf(stderr, "tandem load: %s: '%s': %s; see tandem load --help\n", what, optarg,
-                    expected);
-            return 2;
-        }
+        if (expected)
+            return tnd_options_wrong_value(&options, opt, expected);
+        given[opt] = true;
     }
+    if (code >= 0)
+        return code;
+    if (given[OPT_CALLS] && (given[OPT_RATE] || given[OPT_METHOD] || given[OPT_PCAP]))
+        return tnd_options_wrong(&options, "--calls", "not with --rate, --method or --pcap");
+    if (given[OPT_CALLS])
+        strcpy(c->parties.method, "INVITE");
     return read_target(c, argc, argv);
 }
 
@@ -376,6 +360,14 @@ static int read_capture(struct command *c, uint32_t largest, struct tnd_error *e
 
 // ---- Telling --------------------------------------------------------------------------
 
+// "-" before there is any.
+static const char *latency_text(const struct load_totals *t, double q, char out[TND_UNITS_MAX])
+{
+    if (t->latency.n == 0)
+        return strcpy(out, "-");
+    return tnd_units_duration((double)tnd_histogram_quantile(&t->latency, q) / 1e9, out);
+}
+
 static void print_line(const struct load *l, const struct load_totals *before, double s)
 {
     const struct load_totals *t = load_totals(l);
@@ -385,7 +377,7 @@ static void print_line(const struct load *l, const struct load_totals *before, d
     printf("sent %s  answered %s  lost %lu  under way %u  p99 %s\n",
            tnd_units_rate((double)(t->sent - before->sent) / s, sent),
            tnd_units_rate(answered / s, done), t->lost, load_under_way(l),
-           tnd_units_duration((double)tnd_histogram_quantile(&t->latency, 0.99) / 1e9, p99));
+           latency_text(t, 0.99, p99));
     fflush(stdout);
 }
 
@@ -420,9 +412,7 @@ static void print_text(const struct load_totals *t, uint64_t unreachable)
         printf("ICMP       %s errors: unreachable\n", tnd_units_total(unreachable, a));
     printf("latency  ");
     for (unsigned i = 0; i < N_PERCENTILES; i++)
-        printf("  %s %s", percentiles[i].name,
-               tnd_units_duration(
-                   (double)tnd_histogram_quantile(&t->latency, percentiles[i].q) / 1e9, a));
+        printf("  %s %s", percentiles[i].name, latency_text(t, percentiles[i].q, a));
     printf("\n");
 }
 
@@ -437,9 +427,10 @@ static void print_json(const struct command *c, const struct load_totals *t, uin
             json_object_set_new(status, code, json_integer((json_int_t)t->status[s]));
     }
     for (unsigned i = 0; i < N_PERCENTILES; i++)
-        json_object_set_new(
-            latency, percentiles[i].name,
-            json_integer((json_int_t)tnd_histogram_quantile(&t->latency, percentiles[i].q)));
+        json_object_set_new(latency, percentiles[i].name,
+                            t->latency.n ? json_integer((json_int_t)tnd_histogram_quantile(
+                                               &t->latency, percentiles[i].q))
+                                         : json_null());
     tnd_addr_text(&c->wire.target, target);
     all =
         json_pack("{s:s, s:f, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "target",

@@ -174,15 +174,27 @@ static void add_rest(struct text *t, const struct tnd_sip_msg *m, const char *me
     add(t, "CSeq: %u %s\r\nContent-Length: 0\r\n\r\n", cseq, method);
 }
 
+// To the INVITE's Request-URI.
+static void add_request_line(struct text *t, const struct load_template *l, const char *method,
+                             uint64_t number)
+{
+    char invite[LOAD_TEXT_MAX];
+    uint32_t len = load_template_write(l, number, invite);
+    const char *space = memchr(invite, ' ', len), *end = memchr(invite, '\r', len);
+
+    add(t, "%s%.*s\r\n", method, (int)(end - space), space);
+}
+
 uint32_t load_in_dialog(const struct load_template *l, const struct tnd_sip_msg *m,
                         enum load_part part, uint64_t number, char *out)
 {
     const char *method = part == LOAD_ACK ? "ACK" : "BYE";
     struct text t = {.p = out, .room = LOAD_TEXT_MAX};
 
-    if (m->contact_uri.len == 0)
-        return 0;
-    add(&t, "%s %.*s SIP/2.0\r\n", method, m->contact_uri.len, m->data + m->contact_uri.off);
+    if (m->contact_uri.len > 0)
+        add(&t, "%s %.*s SIP/2.0\r\n", method, m->contact_uri.len, m->data + m->contact_uri.off);
+    else
+        add_request_line(&t, l, method, number);
     add_via(&t, l, part, number);
     add_routes(&t, m);
     add_rest(&t, m, method, part == LOAD_ACK ? 1 : 2);
@@ -193,11 +205,8 @@ uint32_t load_ack_refusal(const struct load_template *l, const struct tnd_sip_ms
                           uint64_t number, char *out)
 {
     struct text t = {.p = out, .room = LOAD_TEXT_MAX};
-    char invite[LOAD_TEXT_MAX];
-    uint32_t len = load_template_write(l, number, invite);
-    const char *space = memchr(invite, ' ', len), *end = memchr(invite, '\r', len);
 
-    add(&t, "ACK%.*s\r\n", (int)(end - space), space); // the INVITE's Request-URI
+    add_request_line(&t, l, "ACK", number);
     add_via(&t, l, LOAD_INVITE, number);
     add_rest(&t, m, "ACK", 1);
     return t.full ? 0 : t.len;

@@ -48,7 +48,8 @@ void load_template_init(struct load_template *t, const struct load_parties *p);
 uint32_t load_template_write(const struct load_template *t, uint64_t number, char *out);
 
 // RFC 3261 13.2.2.4, 15.1.1: ACK and BYE to the 2xx `m` of request `number`. The route set is
-// Record-Route's in reverse. Returns: the length, or 0 when the 2xx has no Contact or too much.
+// Record-Route's in reverse. A 2xx without Contact breaks 12.1.1, but servers that answer without a
+// dialog send such: they are told where they were asked. Returns: the length, or 0: too much.
 uint32_t load_in_dialog(const struct load_template *t, const struct tnd_sip_msg *m,
                         enum load_part part, uint64_t number, char *out);
 // RFC 3261 17.1.1.3: ACK to a refusal, along the same way as its INVITE.

@@ -276,9 +276,9 @@ def test_json(tandem, tmp_path):
 
 
 @pytest.mark.parametrize("args,code,text", [
-    ((), 2, "check: expected one file, not 0; see tandem check --help\n"),
-    (("a", "b"), 2, "check: expected one file, not 2; see tandem check --help\n"),
-    (("--jsn", "a"), 2, "check: unknown option '--jsn'; see tandem check --help\n"),
+    ((), 2, "tandem check: FILE: none is given; see tandem check --help\n"),
+    (("a", "b"), 2, "tandem check: FILE: more than one is given; see tandem check --help\n"),
+    (("--jsn", "a"), 2, "tandem check: --jsn: unknown option; see tandem check --help\n"),
     (("absent.yaml",), 1, "absent.yaml: there is no such file\n1 error\n"),
     ((".",), 1, ".: Is a directory\n1 error\n"),
 ])

@@ -122,6 +122,7 @@ def test_nobody_listens(place):
     told = load(place, "--rate", 100, "--count", 20, "--timeout", 200, "192.0.2.1:5099", code=1)
     assert (told["answered"], told["lost"]) == (0, 20)
     assert told["unreachable"] > 0, "the server's host said so by ICMP"
+    assert set(told["latency_ns"].values()) == {None}, "no answer came after 0 ns"
 
 
 def test_call_ids_and_domain(place):
@@ -164,6 +165,16 @@ def test_calls_to_sipp(place, tmp_path):
     assert told["calls"] == told["completed"] == 150 and told["lost"] == 0
     assert told["sent"] == told["answered"] == 300, "INVITE and BYE"
     assert (server.calls(), server.failed(), server.retransmissions()) == (150, 0, 0)
+
+
+def test_calls_to_who_names_no_contact(place):
+    """A 2xx without Contact breaks RFC 3261, yet a server that keeps no dialog answers so."""
+    server = responder(place, "192.0.2.1")
+    told = load(place, "--calls", 100, "--count", 20, "192.0.2.1")
+    assert told["calls"] == told["completed"] == 20 and told["lost"] == 0
+    methods = [text.split(" ")[:2] for text in server.seen]
+    invites = [uri for method, uri in methods if method == "INVITE"]
+    assert sorted(uri for method, uri in methods if method == "BYE") == sorted(invites)
 
 
 def test_calls_through_the_engine(place, tmp_path):
@@ -240,6 +251,10 @@ def test_stops_cleanly(place, sig):
     (["sip.example.com"], 2, "tandem resolve"),
     (["--rate", "many", "192.0.2.1"], 2, "--rate: 'many': 0 to 10000000"),
     (["--window", "0", "192.0.2.1"], 2, "--window: '0'"),
+    (["--calls", "5", "--rate", "9", "192.0.2.1"], 2, "--calls: not with --rate"),
+    (["--bogus", "192.0.2.1"], 2, "tandem load: --bogus: unknown option"),
+    (["-x", "192.0.2.1"], 2, "tandem load: -x: unknown option"),
+    (["192.0.2.1", "--seed"], 2, "tandem load: --seed: needs a value"),
     (["--method", "in vite", "192.0.2.1"], 2, "--method: 'in vite'"),
     (["--vdev", "net_null0", "192.0.2.1"], 2, "needs --from and --mac"),
     (["--pcap", "/nowhere", "192.0.2.1"], 1, "--pcap: /nowhere: cannot be read"),

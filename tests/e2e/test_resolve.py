@@ -322,7 +322,7 @@ def test_text_error(tandem, knot):
 
 
 @pytest.mark.parametrize("args, hint", [
-    ([], "no URI is given"), (["sip:a", "sip:b"], "more than one URI"), (["--frob", "sip:a"], "--help"),
+    ([], "URI: none is given"), (["sip:a", "sip:b"], "more than one"), (["--frob", "sip:a"], "--frob: unknown option"),
     (["--server", "nowhere", "sip:a"], "is no address"), (["tel:+49301"], "neither sip: nor sips:"),
     (["not a uri"], "sip:HOST"), (["sip:"], "sip:HOST"), (["sip:a..b"], ""), (["--server"], "--help"),
 ])
