@@ -8,7 +8,9 @@
 // The scalar kernel is the reference: every other one answers the same after tnd_sum_fold.
 //
 // Threads: kernels are pure. tnd_sum_active is set before any worker starts.
-// Cost:    one pass; 64 octets in some 5 instructions with AVX-512, a copy in 7.
+// Cost:    one pass; 64 octets in some 5 instructions with AVX-512, a copy in 9. A request of 940
+//          octets in 11 pieces: 81 cycles to copy, of which the sum is 6. So a sum that is worked out
+//          from the received one, or left to a port, would gain less than it takes to ask for it.
 #pragma once
 
 #include <stddef.h>
@@ -60,13 +62,13 @@ static inline uint64_t tnd_sum_add(uint64_t sum, const void *data, size_t len)
     return sum + (uint32_t)word + (word >> 32);
 }
 
+// A half that is added to the other one leaves its carry for it, whichever of them is above.
 static inline uint16_t tnd_sum_fold(uint64_t sum)
 {
-    sum = (sum & 0xffffffff) + (sum >> 32);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)sum;
+    sum += sum << 32 | sum >> 32;
+    uint32_t half = (uint32_t)(sum >> 32);
+    half += half << 16 | half >> 16;
+    return (uint16_t)(half >> 16);
 }
 
 // A sum of octets that lie at an odd offset counts the other way round.

@@ -33,31 +33,51 @@ static uint64_t of(const void *data, size_t len)
     return (uint64_t)_mm512_reduce_add_epi64(_mm512_add_epi64(a, b));
 }
 
+struct sums {
+    __m512i low, high; // of the halves of 64-bit words
+};
+
+static inline void add(struct sums *s, __m512i v)
+{
+    s->low = _mm512_add_epi64(s->low, _mm512_and_si512(v, _mm512_set1_epi64(0xffffffff)));
+    s->high = _mm512_add_epi64(s->high, _mm512_srli_epi64(v, 32));
+}
+
+// Each line of 64 octets where they are sent is put together in a register and stored once: a
+// piece that ends in a line is blended behind the one before it. Stores that cross lines, as one
+// for each piece would, cost more than all the rest; and a line is summed as it lies.
 static uint64_t gather(char *out, const struct tnd_str piece[], unsigned n)
 {
-    const char *begin = out;
-    __m512i even = _mm512_setzero_si512(), odd = even;
+    size_t at = (uintptr_t)out % 64, len;
+    char *line = out - at;
+    __mmask64 ours = ~0ULL << at; // of the first line
+    struct sums sums = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+    __m512i v = _mm512_setzero_si512();
 
-    for (unsigned i = 0; i < n; i++) {
-        const char *p = piece[i].p;
-        size_t len = piece[i].len;
-        __mmask8 at_odd = (__mmask8) - ((out - begin) & 1);
-        __m512i sum = _mm512_setzero_si512(), v;
-
-        for (; len > 64; len -= 64, p += 64, out += 64) {
+    for (const struct tnd_str *end = piece + n; piece != end; piece++) {
+        const char *p = piece->p;
+        len = piece->len;
+        v = _mm512_mask_loadu_epi8(v, first(len < 64 ? len : 64) << at,
+                                   (const char *)((uintptr_t)p - at));
+        at += len;
+        if (at < 64)
+            continue;
+        _mm512_mask_storeu_epi8(line, ours, v);
+        add(&sums, v);
+        ours = ~0ULL;
+        line += 64;
+        p += len - (at - 64);
+        for (at -= 64; at >= 64; at -= 64, p += 64, line += 64) {
             v = _mm512_loadu_si512(p);
-            _mm512_storeu_si512(out, v);
-            sum = _mm512_add_epi64(sum, halves(v));
+            _mm512_store_si512(line, v);
+            add(&sums, v);
         }
-        v = _mm512_maskz_loadu_epi8(first(len), p);
-        _mm512_mask_storeu_epi8(out, first(len), v);
-        out += len;
-        sum = _mm512_add_epi64(sum, halves(v));
-        even = _mm512_mask_add_epi64(even, (__mmask8)~at_odd, even, sum);
-        odd = _mm512_mask_add_epi64(odd, at_odd, odd, sum);
+        v = _mm512_maskz_loadu_epi8(first(at), p);
     }
-    return (uint64_t)_mm512_reduce_add_epi64(even) +
-           tnd_sum_odd((uint64_t)_mm512_reduce_add_epi64(odd));
+    _mm512_mask_storeu_epi8(line, _bzhi_u64(ours, (unsigned)at), v);
+    add(&sums, v);
+    uint64_t sum = (uint64_t)_mm512_reduce_add_epi64(_mm512_add_epi64(sums.low, sums.high));
+    return (uintptr_t)out % 2 ? tnd_sum_odd(sum) : sum;
 }
 
 const struct tnd_sum_kernel tnd_sum_avx512 = {.name = "avx512", .of = of, .gather = gather};
