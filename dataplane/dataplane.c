@@ -100,7 +100,7 @@ static bool make_worker(struct tnd_dataplane *dp, uint16_t i)
     w->doorbell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (rx > 0)
         w->rx_pool = pool(w, "rx", rx, sizeof(struct tnd_packet), RX_ROOM - RTE_PKTMBUF_HEADROOM);
-    w->tx_pool = pool(w, "tx", TX_BUFFERS, sizeof(struct tnd_sending), TND_TX_ROOM);
+    w->tx_pool = pool(w, "tx", TX_BUFFERS, 0, TND_TX_ROOM);
     w->big_pool = pool(w, "big", BIG_BUFFERS, sizeof(struct tnd_packet), TND_BIG_ROOM);
     w->frag = tnd_frag_new(FRAG_ENTRIES);
     return w->doorbell >= 0 && (w->rx_pool || rx == 0) && w->tx_pool && w->big_pool && w->frag &&

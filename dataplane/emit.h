@@ -16,7 +16,7 @@
 #define TND_EMIT_HEADERS_MAX (14 + 40 + 8 + 8) // with IPv6's fragment header
 
 struct tnd_emit {
-    uint8_t dst_mac[6], src_mac[6];
+    uint8_t dst_mac[6], src_mac[6]; // first, and as on the wire
     uint8_t dscp;
     struct tnd_addr src, dst; // of one family
 };

@@ -9,24 +9,21 @@
 static void flush_port(struct tnd_worker *w, uint16_t interface)
 {
     struct tnd_tx_queue *q = &w->tx[interface];
-    uint64_t bytes = 0;
 
     if (q->n == 0)
         return;
-    for (uint32_t i = 0; i < q->n; i++)
-        bytes += q->frames[i]->pkt_len;
     uint32_t sent =
         rte_eth_tx_burst(w->dp->ports[interface].id, w->index, q->frames, (uint16_t)q->n);
     for (uint32_t i = sent; i < q->n; i++) {
-        struct tnd_sending *s = rte_mbuf_to_priv(q->frames[i]);
-        bytes -= q->frames[i]->pkt_len;
-        if (s->job->verdict != TND_VERDICT_DROP)
-            tnd_job_drop(w->engine, s->job, TND_DROP_TX_FULL);
+        q->bytes -= q->frames[i]->pkt_len;
+        if (q->jobs[i]->verdict != TND_VERDICT_DROP)
+            tnd_job_drop(w->engine, q->jobs[i], TND_DROP_TX_FULL);
     }
     rte_pktmbuf_free_bulk(q->frames + sent, q->n - sent);
     tnd_add(&w->io.tx_packets, sent);
-    tnd_add(&w->io.tx_bytes, bytes);
+    tnd_add(&w->io.tx_bytes, q->bytes);
     q->n = 0;
+    q->bytes = 0;
 }
 
 void tnd_tx_flush(struct tnd_worker *w)
@@ -35,19 +32,39 @@ void tnd_tx_flush(struct tnd_worker *w)
         flush_port(w, i);
 }
 
+// One for each output of a burst, at once; where so many are not left, each is asked for when its
+// turn comes.
+static void take_buffers(struct tnd_worker *w, uint32_t n)
+{
+    struct tnd_tx_buffers *b = &w->buffers;
+
+    b->n = n > 0 && rte_pktmbuf_alloc_bulk(w->tx_pool, b->free, n) == 0 ? n : 0;
+    for (uint32_t i = 0; i < b->n; i++)
+        __builtin_prefetch(rte_pktmbuf_mtod(b->free[i], void *), 1);
+}
+
+static void give_buffers_back(struct tnd_worker *w)
+{
+    struct tnd_tx_buffers *b = &w->buffers;
+
+    rte_pktmbuf_free_bulk(b->free, b->n);
+    b->n = 0;
+}
+
 static struct rte_mbuf *new_frame(struct tnd_worker *w, struct tnd_job *job, uint32_t len)
 {
-    struct rte_mbuf *m = rte_pktmbuf_alloc(len <= TND_TX_ROOM ? w->tx_pool : w->big_pool);
+    struct tnd_tx_buffers *b = &w->buffers;
 
-    if (!m) {
+    if (len <= TND_TX_ROOM && b->n > 0)
+        return b->free[--b->n];
+    struct rte_mbuf *m = rte_pktmbuf_alloc(len <= TND_TX_ROOM ? w->tx_pool : w->big_pool);
+    if (!m)
         tnd_job_drop(w->engine, job, TND_DROP_NO_BUFFER);
-        return NULL;
-    }
-    ((struct tnd_sending *)rte_mbuf_to_priv(m))->job = job;
     return m;
 }
 
-static void queue(struct tnd_worker *w, uint16_t interface, struct rte_mbuf *m, uint32_t len)
+static void queue(struct tnd_worker *w, uint16_t interface, struct tnd_job *job, struct rte_mbuf *m,
+                  uint32_t len)
 {
     struct tnd_tx_queue *q = &w->tx[interface];
 
@@ -55,7 +72,9 @@ static void queue(struct tnd_worker *w, uint16_t interface, struct rte_mbuf *m, 
     m->pkt_len = len;
     if (q->n == TND_TX_QUEUE)
         flush_port(w, interface);
+    q->jobs[q->n] = job;
     q->frames[q->n++] = m;
+    q->bytes += len;
 }
 
 static void send_whole(struct tnd_worker *w, struct tnd_job *job, const struct tnd_out *out,
@@ -69,7 +88,7 @@ static void send_whole(struct tnd_worker *w, struct tnd_job *job, const struct t
     uint8_t *frame = rte_pktmbuf_mtod(m, uint8_t *);
     uint64_t sum = 0;
     tnd_edit_write_sum(&out->edit, (char *)frame + before, &sum);
-    queue(w, interface, m, tnd_emit_summed(e, frame, len, sum));
+    queue(w, interface, job, m, tnd_emit_summed(e, frame, len, sum));
 }
 
 // RFC 3261 s18.1.1 wants TCP for what is above the MTU, but peers that are UDP only exist.
@@ -94,7 +113,7 @@ static void send_fragments(struct tnd_worker *w, struct tnd_job *job, const stru
             return;
         }
         tnd_count(&w->io.fragments_out);
-        queue(w, a->interface, m, n);
+        queue(w, a->interface, job, m, n);
     }
 }
 
@@ -165,8 +184,8 @@ static void send_output(struct tnd_worker *w, struct tnd_job *job, const struct 
         return;
     }
     struct tnd_emit e = {.dscp = l->dscp, .src = l->addr, .dst = out->dst};
-    memcpy(e.dst_mac, a->dst_mac, 6);
-    memcpy(e.src_mac, a->src_mac, 6);
+    memcpy(e.dst_mac, a->dst_mac, sizeof e.dst_mac);
+    memcpy(e.src_mac, a->src_mac, sizeof e.src_mac);
     if (tnd_emit_packet_len(&e, out->edit.out_len) <= a->mtu)
         send_whole(w, job, out, &e, a->interface);
     else
@@ -178,34 +197,45 @@ static bool is_sent(const struct tnd_job *job)
     return job->verdict == TND_VERDICT_FORWARD || job->verdict == TND_VERDICT_ANSWER;
 }
 
-// way: of the job's own destination; other outputs, and answers, may go elsewhere.
-static void send_to(struct tnd_worker *w, struct tnd_job *job, const struct tnd_out *out,
-                    const struct tnd_way *way)
+// Output k > 0: it, and an answer in a job's place, may go elsewhere than the job itself.
+static void send_other(struct tnd_worker *w, struct tnd_job *job, const struct tnd_out *out)
 {
-    struct tnd_way other;
+    struct tnd_way way;
 
-    if (!tnd_addr_same_ip(&out->dst, &job->dst)) {
-        other.result = tnd_adjacency_find(w->adjacency, &out->dst, &other.adjacency);
-        way = &other;
-    }
-    send_output(w, job, out, way);
+    way.result = tnd_adjacency_find(w->adjacency, &out->dst, &way.adjacency);
+    send_output(w, job, out, &way);
 }
 
-// All edit lists first: what they consist of has left the store buffer when it is copied.
+static void send_outputs(struct tnd_worker *w, struct tnd_job *job, struct tnd_out *out,
+                         const struct tnd_way *way)
+{
+    send_output(w, job, out, way);
+    for (uint32_t k = 1; k < job->n_out && is_sent(job); k++)
+        if (tnd_stage_rewrite(w->engine, w->now_ms, job, k, out))
+            send_other(w, job, out);
+}
+
+// An edit list is copied when those of some other messages have been made behind it: what it
+// consists of has left the store buffer by then, and the few lists stay in the nearest cache.
 void tnd_tx_outputs(struct tnd_worker *w, struct tnd_job *const jobs[], uint32_t n)
 {
-    bool made[TND_BURST];
+    uint8_t going[TND_BURST], made[TND_BURST];
+    uint32_t n_going = 0, n_made = 0, sent = 0;
 
     for (uint32_t i = 0; i < n; i++)
-        made[i] = is_sent(jobs[i]) && jobs[i]->n_out > 0 &&
-                  tnd_stage_rewrite(w->engine, w->now_ms, jobs[i], 0, &w->out[i]);
-    for (uint32_t i = 0; i < n; i++) {
-        struct tnd_job *job = jobs[i];
-        if (!made[i])
-            continue;
-        send_to(w, job, &w->out[i], &w->way[i]);
-        for (uint32_t k = 1; k < job->n_out && is_sent(job); k++)
-            if (tnd_stage_rewrite(w->engine, w->now_ms, job, k, &w->out[i]))
-                send_to(w, job, &w->out[i], &w->way[i]);
+        if (is_sent(jobs[i]) && jobs[i]->n_out > 0)
+            going[n_going++] = (uint8_t)i;
+    take_buffers(w, n_going);
+    for (uint32_t i = 0; i < n_going; i++) {
+        if (n_made - sent == TND_TX_LISTS) {
+            send_outputs(w, jobs[made[sent]], &w->out[sent % TND_TX_LISTS], &w->way[made[sent]]);
+            sent++;
+        }
+        if (tnd_stage_rewrite(w->engine, w->now_ms, jobs[going[i]], 0,
+                              &w->out[n_made % TND_TX_LISTS]))
+            made[n_made++] = going[i];
     }
+    for (; sent < n_made; sent++)
+        send_outputs(w, jobs[made[sent]], &w->out[sent % TND_TX_LISTS], &w->way[made[sent]]);
+    give_buffers_back(w);
 }

@@ -19,6 +19,7 @@
 #define TND_TX_ROOM     2048 // octets of a frame in an ordinary transmit buffer
 #define TND_BIG_ROOM    (TND_FRAG_MAX + 128)
 #define TND_TX_QUEUE    64   // frames a port collects before its burst
+#define TND_TX_LISTS    4    // edit lists under way
 #define TND_INBOX_SIZE  1024 // packets from one other worker
 #define TND_INBOX_QUOTA 8    // bursts from inboxes before the own queues have their turn
 
@@ -34,14 +35,17 @@ struct tnd_packet {
 
 #define TND_NO_OWNER 0xff
 
-// The private area of a buffer to be sent: whose end it is when it cannot be.
-struct tnd_sending {
-    struct tnd_job *job;
-};
-
 struct tnd_tx_queue {
     uint32_t n;
+    uint64_t bytes;
     struct rte_mbuf *frames[TND_TX_QUEUE];
+    struct tnd_job *jobs[TND_TX_QUEUE]; // whose end each frame is when it cannot be sent
+};
+
+// Of the transmit pool, for the burst that is being written.
+struct tnd_tx_buffers {
+    uint32_t n;
+    struct rte_mbuf *free[TND_BURST];
 };
 
 // The way of one job's output 0, found by the egress stage.
@@ -81,7 +85,8 @@ struct tnd_worker {
     struct tnd_tx_queue tx[TND_INTERFACES_MAX];
     struct tnd_way way[TND_BURST];
     struct tnd_adjacency_cache ways;
-    struct tnd_out out[TND_BURST];
+    struct tnd_tx_buffers buffers;
+    struct tnd_out out[TND_TX_LISTS];
     uint8_t scratch[TND_BIG_ROOM];
     struct tnd_packet received[TND_BURST];
     struct tnd_job due[TND_BURST]; // of parked requests
