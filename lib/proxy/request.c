@@ -1,137 +1,73 @@
 // The rewrite of a forwarded request (RFC 3261 16.4, 16.6; RFC 3581; RFC 5658).
 //
-// The start line and what we put on top of the header come first; changes below are collected in
-// any order, sorted by where they are, and applied in one pass. Texts are referred to where they
-// lie (the original, the policy, the job), not copied: the only copy is the one that is sent.
+// One pass over what changes, in the order it stands in: the start line, what we put on top of
+// the header, then the top Via, Max-Forwards and Routes. Texts are referred to where they lie (the
+// original, the policy, the job), not copied: the only copy is the one that is sent.
 #include "proxy/engine_internal.h"
 
-// One for each header field, and for start line, Vias and the Request-URI's parts. Each is two
-// pieces of the edit list at most.
-#define CHANGES_MAX (TND_SIP_HDRS_MAX + 8)
-
-_Static_assert(2 * CHANGES_MAX + 1 <= TND_EDIT_PIECES, "every list of changes can be applied");
-
-struct change {
-    uint16_t from, to; // octets of the original that go
-    uint16_t len;
-    const char *text; // what comes in their place
-};
-
-// Texts that are written here lie one after the other in the arena of the edit list that will
-// send them.
-struct changes {
-    struct change item[CHANGES_MAX];
-    uint32_t n;
-    struct tnd_edit *edit;
-    bool overflow;
-};
-
-static void open_change(struct changes *c, uint32_t from, uint32_t to)
+static void cut(struct tnd_edit *edit, uint32_t from, uint32_t to)
 {
-    if (c->n == CHANGES_MAX) {
-        c->overflow = true;
-        c->n--;
-    }
-    c->item[c->n++] = (struct change){
-        .from = (uint16_t)from, .to = (uint16_t)to, .text = c->edit->arena + c->edit->arena_used};
+    tnd_edit_keep_to(edit, from);
+    tnd_edit_skip_to(edit, to);
 }
 
-// Texts put since the last open_change belong to it.
-static void close_change(struct changes *c)
+// Returns: the end of the digits.
+static char *print_u16(char *to, uint16_t v)
 {
-    struct change *last = &c->item[c->n - 1];
+    unsigned n = 1u + (v > 9) + (v > 99) + (v > 999) + (v > 9999);
 
-    last->len = (uint16_t)(c->edit->arena + c->edit->arena_used - last->text);
-}
-
-// A text that outlives the list.
-static void insert(struct changes *c, uint32_t at, struct tnd_str text)
-{
-    open_change(c, at, at);
-    c->item[c->n - 1].text = text.p;
-    c->item[c->n - 1].len = (uint16_t)text.len;
-}
-
-// Neighbours go as one: however many Route lines of ours there are, they are one change.
-static void leave_out(struct changes *c, uint32_t from, uint32_t to)
-{
-    struct change *last = c->n > 0 ? &c->item[c->n - 1] : NULL;
-
-    if (last && last->len == 0 && last->to == from) {
-        last->to = (uint16_t)to;
-        return;
-    }
-    open_change(c, from, to);
-    close_change(c);
-}
-
-// Room for `len` octets of text, of which the caller may leave some unused; NULL: overflow.
-static inline char *text_room(struct changes *c, size_t len)
-{
-    if (len <= (size_t)TND_EDIT_ARENA - c->edit->arena_used)
-        return c->edit->arena + c->edit->arena_used;
-    c->overflow = true;
-    return NULL;
-}
-
-static inline void text_used(struct changes *c, size_t len)
-{
-    c->edit->arena_used = (uint16_t)(c->edit->arena_used + len);
-}
-
-static inline void put_text(struct changes *c, const char *p, size_t len)
-{
-    char *to = text_room(c, len);
-
-    if (!to)
-        return;
-    memcpy(to, p, len);
-    text_used(c, len);
-}
-
-// A literal: its length is known here, so the copy is a store or two.
-#define PUT(c, literal) put_text(c, literal, sizeof(literal) - 1)
-
-static void put_u32(struct changes *c, uint32_t v)
-{
-    unsigned n = 1;
-    char *to = text_room(c, 10);
-
-    if (!to)
-        return;
-    for (uint32_t bound = 10; n < 10 && v >= bound; bound *= 10)
-        n++;
     for (unsigned i = n; i-- > 0; v /= 10)
         to[i] = (char)('0' + v % 10);
-    text_used(c, n);
+    return to + n;
 }
 
 // ---- Via ------------------------------------------------------------------------------
 
+static void put_rport(struct tnd_edit *edit, uint16_t port)
+{
+    static const char name[] = ";rport=";
+    char *to = tnd_edit_room(edit, sizeof name + 5);
+
+    if (!to)
+        return;
+    memcpy(to, name, sizeof name);
+    tnd_edit_text(edit, print_u16(to + sizeof name - 1, port));
+}
+
+static void put_received(struct tnd_edit *edit, const struct tnd_addr *src)
+{
+    static const char name[] = ";received=";
+    char *to = tnd_edit_room(edit, sizeof name + TND_ADDR_TEXT_MAX);
+
+    if (!to)
+        return;
+    memcpy(to, name, sizeof name);
+    to += sizeof name - 1;
+    tnd_edit_text(edit, to + tnd_addr_bare_text(src, to));
+}
+
 // RFC 3261 18.2.1, RFC 3581 4: `received` when the source is not what sent-by says, or when
 // rport was asked for. One that is there already is a lie or a leftover, and goes.
-static void fix_top_via(const struct tnd_job *job, struct changes *c)
+static void fix_top_via(const struct tnd_job *job, struct tnd_edit *edit)
 {
     const struct tnd_via *via = &job->msg.via;
-    bool rport = via->rport.off != 0;
-    char text[TND_ADDR_TEXT_MAX];
+    uint32_t old = via->received_param.off, old_end = old + via->received_param.len;
+    uint32_t rport = via->rport_param.off;
+    bool asked = via->rport.off != 0;
 
-    if (via->received_param.len)
-        leave_out(c, via->received_param.off,
-                  (uint32_t)via->received_param.off + via->received_param.len);
-    if (rport) {
-        open_change(c, via->rport_param.off, (uint32_t)via->rport_param.off + via->rport_param.len);
-        PUT(c, ";rport=");
-        put_u32(c, job->src.port);
-        close_change(c);
+    if (old_end > old && (!asked || old < rport))
+        cut(edit, old, old_end);
+    if (asked) {
+        tnd_edit_keep_to(edit, rport);
+        put_rport(edit, job->src.port);
+        tnd_edit_skip_to(edit, rport + via->rport_param.len);
     }
-    if (!rport && tnd_addr_same_ip(&via->sent_by, &job->src))
+    if (old_end > old && asked && old > rport)
+        cut(edit, old, old_end);
+    if (!asked && tnd_addr_same_ip(&via->sent_by, &job->src))
         return;
-    uint32_t end = (uint32_t)via->whole.off + via->whole.len;
-    open_change(c, end, end);
-    PUT(c, ";received=");
-    put_text(c, text, tnd_addr_bare_text(&job->src, text));
-    close_change(c);
+    tnd_edit_keep_to(edit, (uint32_t)via->whole.off + via->whole.len);
+    put_received(edit, &job->src);
 }
 
 // ---- What we put on top -----------------------------------------------------------------
@@ -180,59 +116,6 @@ static void survey_routes(const struct tnd_sip_msg *m, struct route_walk *w)
     }
 }
 
-// One header: kept values are contiguous, so at most its head and its tail go.
-static void cut_route_header(const struct tnd_sip_msg *m, const struct tnd_sip_hdr *h,
-                             const struct route_walk *w, uint32_t *seen, struct changes *c)
-{
-    uint16_t at = h->value, end = (uint16_t)(at + h->value_len);
-    uint32_t keep_from = 0, keep_to = 0, n = 0;
-    struct tnd_span item, uri;
-
-    while (tnd_name_addr_next(m->data, &at, end, &item, &uri)) {
-        uint32_t index = (*seen)++;
-        if (index < w->drop_first || (w->drop_last && index + 1 == w->values))
-            continue;
-        if (n++ == 0)
-            keep_from = item.off;
-        keep_to = (uint32_t)item.off + item.len;
-    }
-    if (n == 0) {
-        leave_out(c, h->line, h->end);
-        return;
-    }
-    if (keep_from > h->value)
-        leave_out(c, h->value, keep_from);
-    if (keep_to < end)
-        leave_out(c, keep_to, end);
-}
-
-static void cut_routes(const struct tnd_sip_msg *m, const struct route_walk *w, struct changes *c)
-{
-    uint32_t seen = 0;
-
-    for (uint8_t h = m->first[TND_HDR_ROUTE]; h != TND_SIP_NO_HDR; h = m->hdr[h].next)
-        cut_route_header(m, &m->hdr[h], w, &seen, c);
-}
-
-static uint32_t routes_end(const struct tnd_sip_msg *m)
-{
-    uint8_t h = m->first[TND_HDR_ROUTE];
-
-    while (m->hdr[h].next != TND_SIP_NO_HDR)
-        h = m->hdr[h].next;
-    return m->hdr[h].end;
-}
-
-// RFC 3261 16.6 step 6: the Request-URI goes to the end of Route.
-static void append_route(const struct tnd_sip_msg *m, struct tnd_span uri, struct changes *c)
-{
-    uint32_t at = routes_end(m);
-
-    insert(c, at, TND_STR("Route: <"));
-    insert(c, at, tnd_text(m, uri));
-    insert(c, at, TND_STR(">\r\n"));
-}
-
 // What RFC 3261 16.4 and 16.6 step 6 make of the route set.
 struct route_plan {
     struct route_walk walk;
@@ -248,6 +131,8 @@ static void plan_routes(const struct tnd_job *job, struct route_plan *p)
     if (m->first[TND_HDR_ROUTE] == TND_SIP_NO_HDR)
         return;
     p->walk.drop_first = job->pop;
+    if (!job->strict_in && !job->strict_out)
+        return;
     p->walk.drop_last = job->strict_in;
     survey_routes(m, &p->walk);
     if (job->strict_in)
@@ -257,12 +142,44 @@ static void plan_routes(const struct tnd_job *job, struct route_plan *p)
         p->walk.drop_first++;
 }
 
-static void fix_routes(const struct tnd_job *job, const struct route_plan *p, struct changes *c)
+static bool changes_routes(const struct route_plan *p)
 {
-    if (p->walk.drop_first || p->walk.drop_last)
-        cut_routes(&job->msg, &p->walk, c);
-    if (p->next_is_strict)
-        append_route(&job->msg, p->uri, c);
+    return p->walk.drop_first || p->walk.drop_last;
+}
+
+// One header, whose values are `seen` and on: those that are kept are contiguous, so at most its
+// head and its tail go. Returns: how many values it has.
+static uint32_t cut_route_header(const struct tnd_sip_msg *m, const struct tnd_sip_hdr *h,
+                                 const struct route_walk *w, uint32_t seen, struct tnd_edit *edit)
+{
+    uint16_t at = h->value, end = (uint16_t)(at + h->value_len);
+    uint32_t keep_from = 0, keep_to = 0, n = 0, index = seen;
+    struct tnd_span item, uri;
+
+    for (; tnd_name_addr_next(m->data, &at, end, &item, &uri); index++) {
+        if (index < w->drop_first || (w->drop_last && index + 1 == w->values))
+            continue;
+        if (n++ == 0)
+            keep_from = item.off;
+        keep_to = (uint32_t)item.off + item.len;
+    }
+    if (n == 0) {
+        cut(edit, h->line, h->end);
+    } else {
+        cut(edit, h->value, keep_from);
+        cut(edit, keep_to, end);
+    }
+    return index - seen;
+}
+
+// RFC 3261 16.6 step 6: the Request-URI goes to the end of Route.
+static void append_route(const struct tnd_sip_msg *m, uint32_t at, struct tnd_span uri,
+                         struct tnd_edit *edit)
+{
+    tnd_edit_keep_to(edit, at);
+    tnd_edit_ref(edit, TND_STR("Route: <"));
+    tnd_edit_ref(edit, tnd_text(m, uri));
+    tnd_edit_ref(edit, TND_STR(">\r\n"));
 }
 
 // ---- The start line ---------------------------------------------------------------------
@@ -368,62 +285,65 @@ static void write_start_line(struct tnd_engine *e, const struct tnd_job *job,
 
 // ---- All of it ----------------------------------------------------------------------------
 
-static void fix_max_forwards(const struct tnd_sip_msg *m, struct changes *c)
+static void fix_max_forwards(const struct tnd_sip_msg *m, struct tnd_edit *edit)
 {
     const struct tnd_sip_hdr *h = &m->hdr[m->first[TND_HDR_MAX_FORWARDS]];
+    char *to = tnd_edit_room(edit, 5);
 
-    open_change(c, h->value, (uint32_t)h->value + h->value_len);
-    put_u32(c, m->max_forwards - 1u);
-    close_change(c);
+    tnd_edit_keep_to(edit, h->value);
+    if (to)
+        tnd_edit_text(edit, print_u16(to, (uint16_t)(m->max_forwards - 1)));
+    tnd_edit_skip_to(edit, (uint32_t)h->value + h->value_len);
 }
 
-// Stable, so that changes at one place keep the order they were made in.
-static void sort_changes(struct changes *c)
+#define NOWHERE UINT32_MAX
+
+static uint32_t line_of(const struct tnd_sip_msg *m, uint8_t header)
 {
-    for (uint32_t i = 1; i < c->n; i++) {
-        struct change x = c->item[i];
-        uint32_t k = i;
-        for (; k > 0 && c->item[k - 1].from > x.from; k--)
-            c->item[k] = c->item[k - 1];
-        c->item[k] = x;
-    }
+    return header == TND_SIP_NO_HDR ? NOWHERE : m->hdr[header].line;
 }
 
-static void apply(const struct changes *c)
+// Via, Max-Forwards and the Routes, whichever comes next.
+static void fix_headers(const struct tnd_job *job, const struct route_plan *p,
+                        struct tnd_edit *edit)
 {
-    struct tnd_edit *edit = c->edit;
+    const struct tnd_sip_msg *m = &job->msg;
+    uint8_t route = changes_routes(p) ? m->first[TND_HDR_ROUTE] : TND_SIP_NO_HDR;
+    uint32_t at_via = m->via.whole.off, at_max = line_of(m, m->first[TND_HDR_MAX_FORWARDS]);
+    uint32_t at_route = line_of(m, route), seen = 0;
 
-    for (uint32_t i = 0; i < c->n; i++) {
-        const struct change *x = &c->item[i];
-        tnd_edit_keep_to(edit, x->from);
-        tnd_edit_ref(edit, (struct tnd_str){x->text, x->len});
-        tnd_edit_skip_to(edit, x->to);
+    while (at_via != NOWHERE || at_max != NOWHERE || at_route != NOWHERE) {
+        if (at_via < at_max && at_via < at_route) {
+            fix_top_via(job, edit);
+            at_via = NOWHERE;
+        } else if (at_max < at_route) {
+            fix_max_forwards(m, edit);
+            at_max = NOWHERE;
+        } else {
+            const struct tnd_sip_hdr *h = &m->hdr[route];
+            seen += cut_route_header(m, h, &p->walk, seen, edit);
+            route = h->next;
+            at_route = line_of(m, route);
+            if (route == TND_SIP_NO_HDR && p->next_is_strict)
+                append_route(m, h->end, p->uri, edit);
+        }
     }
-    tnd_edit_end(edit);
 }
 
 bool tnd__write_request(struct tnd_engine *e, struct tnd_job *job, struct tnd_edit *edit)
 {
     const struct tnd_sip_msg *m = &job->msg;
     struct route_plan plan;
-    struct changes c;
 
     if (!job->sign)
         tnd_stage_sign(e, &job, 1);
-    c.n = 0;
-    c.overflow = false;
-    c.edit = edit;
     plan_routes(job, &plan);
     tnd_edit_begin(edit, m->data, m->len);
     write_start_line(e, job, &plan, edit);
     put_own_headers(e, job, edit);
     if (m->max_forwards == TND_SIP_MF_ABSENT)
         tnd_edit_ref(edit, TND_STR("Max-Forwards: 70\r\n"));
-    fix_top_via(job, &c);
-    fix_routes(job, &plan, &c);
-    if (m->max_forwards != TND_SIP_MF_ABSENT)
-        fix_max_forwards(m, &c);
-    sort_changes(&c);
-    apply(&c);
-    return !c.overflow && !edit->overflow && edit->out_len <= TND_SIP_MAX;
+    fix_headers(job, &plan, edit);
+    tnd_edit_end(edit);
+    return !edit->overflow && edit->out_len <= TND_SIP_MAX;
 }

@@ -30,7 +30,16 @@ struct tnd_edit {
 };
 
 // Start on `len` octets at `base`; nothing kept yet.
-void tnd_edit_begin(struct tnd_edit *e, const char *base, size_t len);
+static inline void tnd_edit_begin(struct tnd_edit *e, const char *base, size_t len)
+{
+    e->base = base;
+    e->base_len = (uint32_t)len;
+    e->at = 0;
+    e->out_len = 0;
+    e->n = 0;
+    e->arena_used = 0;
+    e->overflow = len > UINT32_MAX;
+}
 
 // Append a piece. The array has one more than may be sent: to write there first and look then is
 // less than to look first.
@@ -69,6 +78,30 @@ static inline void tnd_edit_skip_to(struct tnd_edit *e, uint32_t off)
         e->at = off;
 }
 
+// Room for `len` octets of text, to be written there and then inserted here by tnd_edit_text, up
+// to where it ends. Returns: NULL when there is none, which marks the list.
+static inline char *tnd_edit_room(struct tnd_edit *e, size_t len)
+{
+    if (len > (size_t)TND_EDIT_ARENA - e->arena_used)
+        e->overflow = true;
+    return e->overflow ? NULL : e->arena + e->arena_used;
+}
+
+static inline void tnd_edit_text(struct tnd_edit *e, const char *end)
+{
+    const char *text = e->arena + e->arena_used;
+    struct tnd_str *last = &e->piece[e->n - (e->n > 0)];
+    size_t len = (size_t)(end - text);
+
+    e->arena_used = (uint16_t)(e->arena_used + len);
+    if (e->n == 0 || last->p + last->len != text) {
+        tnd__edit_append(e, text, len);
+        return;
+    }
+    last->len += len; // text behind text is one piece
+    e->out_len += len;
+}
+
 // Insert a copy of `s` here.
 void tnd_edit_put(struct tnd_edit *e, struct tnd_str s);
 void tnd_edit_putz(struct tnd_edit *e, const char *z);
@@ -82,7 +115,10 @@ static inline void tnd_edit_ref(struct tnd_edit *e, struct tnd_str s)
 }
 
 // Keep all that is left.
-void tnd_edit_end(struct tnd_edit *e);
+static inline void tnd_edit_end(struct tnd_edit *e)
+{
+    tnd_edit_keep_to(e, e->base_len);
+}
 
 // Write the result, and its Internet checksum's sum (util/sum.h). `out` has room for e->out_len
 // octets. Returns: the length, or 0 when the list overflowed.

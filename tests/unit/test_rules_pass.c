@@ -185,6 +185,39 @@ static void rule3_middle_of_ours_stays(void **state)
     assert_string_equal(header(&r.out[0], "Route", 0), "<sip:a.example;lr> , <sip:10.0.0.1;lr>");
 }
 
+// What changes is found wherever it stands: Via, Max-Forwards and two Routes in every order.
+static void rule3_in_any_order(void **state)
+{
+    static const char *const lines[] = {"Via: SIP/2.0/UDP 10.0.0.5;rport;branch=z9hG4bKo\r\n",
+                                        "Max-Forwards: 10\r\n", "Route: <sip:10.0.0.1;lr>\r\n",
+                                        "Route: <sip:198.51.100.1;lr>, <sip:a.example;lr>\r\n"};
+    static const char *const want[] = {
+        "Via: SIP/2.0/UDP 10.0.0.5;rport=5060;branch=z9hG4bKo;received=10.0.0.5\r\n",
+        "Max-Forwards: 9\r\n", "", "Route: <sip:a.example;lr>\r\n"};
+
+    (void)state;
+    for (unsigned order = 0; order < 256; order++) {
+        char text[2048], changed[2048] = "";
+        unsigned seen = 0, at_route[2] = {0};
+        int n = sprintf(text, "INVITE sip:+4930123@edge.example SIP/2.0\r\n");
+        for (unsigned i = 0; i < 4; i++) {
+            unsigned line = order >> 2 * i & 3;
+            seen |= 1u << line;
+            if (line >= 2)
+                at_route[line - 2] = i;
+            n += sprintf(text + n, "%sX-%u: %u\r\n", lines[line], i, order);
+            sprintf(changed + strlen(changed), "%sX-%u: %u\r\n", want[line], i, order);
+        }
+        if (seen != 15 || at_route[0] > at_route[1])
+            continue;
+        sprintf(text + n, "From: <sip:alice@pbx.example>;tag=f\r\nTo: <sip:bob@edge.example>\r\n"
+                          "Call-ID: order\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n");
+        run(h, PBX_SRC, LAN4, text, &r);
+        assert_forward(r);
+        assert_has(r.out[0].text, changed);
+    }
+}
+
 static void rule3_no_open_relay(void **state)
 {
     (void)state;
@@ -643,6 +676,7 @@ int main(void)
         CASE(rule2_source_by_prefix_then_port),
         CASE(rule2_nothing_is_answered_to_strangers),
         CASE(rule2_token_admits_in_dialog_only),
+        CASE(rule3_in_any_order),
         CASE(rule3_ours_come_off),
         CASE(rule3_ours_come_off_however_many),
         CASE(rule3_foreign_below_ours_stay_and_rules_decide),
