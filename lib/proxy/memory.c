@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #define WAYS    8
 #define TICK_MS 250
@@ -15,13 +18,16 @@
 _Static_assert((65536 - AHEAD_MAX) / (1000 / TICK_MS) > 2 * TND_MEMORY_SWEEP_S,
                "a sweep that is late by its own length still comes in time");
 
-// tag: the key's high 48 bits, never 0, above the deadline's 16; a word of 0 is free.
+// The key's high 48 bits in two halves and the deadline, each as an array: one comparison of a
+// vector asks all eight ways. tag 0: the way is free.
 struct bucket {
-    uint64_t word[WAYS];
+    uint32_t tag[WAYS];
+    uint16_t more[WAYS];
+    uint16_t deadline[WAYS];
     struct tnd_memory_entry body[WAYS];
 } __attribute__((aligned(64)));
 
-_Static_assert(sizeof(struct bucket) == 320, "a line of words and four of bodies");
+_Static_assert(sizeof(struct bucket) == 320, "a line of tags and deadlines and four of bodies");
 
 struct tnd_memory {
     struct bucket *buckets;
@@ -38,11 +44,16 @@ static struct bucket *bucket_of(const struct tnd_memory *m, uint64_t key)
     return &m->buckets[key & m->mask];
 }
 
-static uint64_t tag_of(uint64_t key)
+static uint32_t tag_of(uint64_t key)
 {
-    uint64_t tag = key & ~0xffffULL;
+    uint32_t tag = (uint32_t)(key >> 32);
 
-    return tag ? tag : 0x10000;
+    return tag ? tag : 1;
+}
+
+static uint16_t more_of(uint64_t key)
+{
+    return (uint16_t)(key >> 16);
 }
 
 static uint16_t deadline_of(uint64_t now_ms, uint32_t life_ms)
@@ -52,22 +63,74 @@ static uint16_t deadline_of(uint64_t now_ms, uint32_t life_ms)
     return (uint16_t)((now_ms + life_ms + TICK_MS - 1) / TICK_MS); // rounded up: never early
 }
 
-static bool live(uint64_t word, uint64_t now_ms)
-{
-    uint16_t ahead = (uint16_t)(word - now_ms / TICK_MS);
+// ---- The ways of a bucket, one bit each -----------------------------------------------------
 
-    return word != 0 && ahead != 0 && ahead <= AHEAD_MAX;
+#ifdef __SSE2__
+
+static __m128i load(const void *p)
+{
+    return _mm_load_si128(p);
 }
 
-// Way whose tag is `tag`, expired or not; WAYS when none. Branchless: which way it is cannot
-// be predicted.
-static unsigned way_of(const struct bucket *b, uint64_t tag)
+static unsigned bits(__m128i truths)
 {
-    unsigned found = 1u << WAYS;
+    return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(truths, _mm_setzero_si128()));
+}
+
+static __m128i tags_equal(const struct bucket *b, uint32_t tag)
+{
+    __m128i all = _mm_set1_epi32((int)tag);
+
+    return _mm_packs_epi32(_mm_cmpeq_epi32(load(b->tag), all),
+                           _mm_cmpeq_epi32(load(b->tag + WAYS / 2), all));
+}
+
+// Which ways are of this key, expired or not.
+static unsigned same(const struct bucket *b, uint64_t key)
+{
+    __m128i more = _mm_cmpeq_epi16(load(b->more), _mm_set1_epi16((short)more_of(key)));
+
+    return bits(_mm_and_si128(tags_equal(b, tag_of(key)), more));
+}
+
+// Which are taken and have not expired: 1 to AHEAD_MAX ticks ahead.
+static unsigned live(const struct bucket *b, uint64_t now_ms)
+{
+    __m128i next = _mm_set1_epi16((short)(now_ms / TICK_MS + 1));
+    __m128i beyond = _mm_subs_epu16(_mm_sub_epi16(load(b->deadline), next),
+                                    _mm_set1_epi16((short)(AHEAD_MAX - 1)));
+
+    return bits(_mm_andnot_si128(tags_equal(b, 0), _mm_cmpeq_epi16(beyond, _mm_setzero_si128())));
+}
+
+#else
+
+static unsigned same(const struct bucket *b, uint64_t key)
+{
+    unsigned found = 0;
 
     for (unsigned i = 0; i < WAYS; i++)
-        found |= (unsigned)((b->word[i] ^ tag) <= 0xffff) << i;
-    return (unsigned)__builtin_ctz(found);
+        found |= (unsigned)(b->tag[i] == tag_of(key) && b->more[i] == more_of(key)) << i;
+    return found;
+}
+
+static unsigned live(const struct bucket *b, uint64_t now_ms)
+{
+    unsigned found = 0;
+
+    for (unsigned i = 0; i < WAYS; i++) {
+        uint16_t ahead = (uint16_t)(b->deadline[i] - now_ms / TICK_MS);
+        found |= (unsigned)(b->tag[i] != 0 && ahead != 0 && ahead <= AHEAD_MAX) << i;
+    }
+    return found;
+}
+
+#endif
+
+// The first way of `ways`; WAYS when there is none. Branchless: which one cannot be predicted.
+static unsigned first_of(unsigned ways)
+{
+    return (unsigned)__builtin_ctz(ways | 1u << WAYS);
 }
 
 struct tnd_memory *tnd_memory_new(uint32_t entries)
@@ -113,50 +176,38 @@ uint32_t tnd_memory_buckets(const struct tnd_memory *m)
 
 void tnd_memory_prefetch(const struct tnd_memory *m, uint64_t key)
 {
-    __builtin_prefetch(bucket_of(m, key)->word);
-}
-
-// Returns: a way that is free or has expired; WAYS when all are unfinished.
-static unsigned vacant_way(const struct bucket *b, uint64_t now_ms)
-{
-    unsigned i = 0;
-
-    while (i < WAYS && live(b->word[i], now_ms))
-        i++;
-    return i;
+    __builtin_prefetch(bucket_of(m, key));
 }
 
 struct tnd_memory_entry *tnd_memory_find(struct tnd_memory *m, uint64_t key, uint64_t now_ms)
 {
     struct bucket *b = bucket_of(m, key);
-    unsigned i = way_of(b, tag_of(key));
+    unsigned alive = live(b, now_ms), found = same(b, key) & alive;
 
-    if (i == WAYS || !live(b->word[i], now_ms)) {
+    if (found == 0) {
         m->misses++;
         // What is not known will mostly be remembered a stage later: the line is fetched meanwhile.
-        __builtin_prefetch(&b->body[vacant_way(b, now_ms) & (WAYS - 1)], 1);
+        __builtin_prefetch(&b->body[first_of(~alive) & (WAYS - 1)], 1);
         return NULL;
     }
     m->hits++;
-    return &b->body[i];
+    return &b->body[first_of(found)];
 }
 
 struct tnd_memory_entry *tnd_memory_put(struct tnd_memory *m, uint64_t key, uint64_t now_ms,
                                         uint32_t life_ms)
 {
     struct bucket *b = bucket_of(m, key);
-    uint64_t tag = tag_of(key);
-    unsigned i = way_of(b, tag);
-    bool known = i < WAYS && live(b->word[i], now_ms);
+    unsigned alive = live(b, now_ms), own = same(b, key), i = first_of(own ? own : ~alive);
 
-    if (i == WAYS)
-        i = vacant_way(b, now_ms);
     if (i == WAYS) {
         m->forgotten_full++;
         return NULL;
     }
-    b->word[i] = tag | deadline_of(now_ms, life_ms);
-    if (!known) {
+    b->deadline[i] = deadline_of(now_ms, life_ms);
+    if ((own & alive) == 0) {
+        b->tag[i] = tag_of(key);
+        b->more[i] = more_of(key);
         memset(&b->body[i], 0, sizeof b->body[i]);
         m->remembered++;
     }
@@ -166,11 +217,10 @@ struct tnd_memory_entry *tnd_memory_put(struct tnd_memory *m, uint64_t key, uint
 void tnd_memory_touch(struct tnd_memory *m, uint64_t key, uint64_t now_ms, uint32_t life_ms)
 {
     struct bucket *b = bucket_of(m, key);
-    uint64_t tag = tag_of(key);
-    unsigned i = way_of(b, tag);
+    unsigned i = first_of(same(b, key) & live(b, now_ms));
 
-    if (i < WAYS && live(b->word[i], now_ms))
-        b->word[i] = tag | deadline_of(now_ms, life_ms);
+    if (i < WAYS)
+        b->deadline[i] = deadline_of(now_ms, life_ms);
 }
 
 uint32_t tnd_memory_sweep(struct tnd_memory *m, uint64_t now_ms, uint32_t n_buckets)
@@ -179,11 +229,12 @@ uint32_t tnd_memory_sweep(struct tnd_memory *m, uint64_t now_ms, uint32_t n_buck
 
     while (n_buckets-- > 0) {
         struct bucket *b = &m->buckets[m->cursor++ & m->mask];
+        unsigned alive = live(b, now_ms);
 
         // Only what has expired is written: an untouched page stays untouched.
         for (unsigned i = 0; i < WAYS; i++)
-            if (b->word[i] != 0 && !live(b->word[i], now_ms)) {
-                b->word[i] = 0;
+            if (b->tag[i] != 0 && !(alive >> i & 1)) {
+                b->tag[i] = 0;
                 cleared++;
             }
     }

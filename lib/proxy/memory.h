@@ -1,9 +1,9 @@
 // Transaction memory: where an unfinished request went (rule 14), per worker, fixed size.
 //
 // So that its retransmissions, its CANCEL and the ACK of its non-2xx go the same way,
-// whatever DNS or health said meanwhile. A bucket is one cache line of eight words (48-bit
-// keyed tag, 16-bit deadline in quarter seconds, serial arithmetic) and eight bodies beside
-// it; a miss costs one line. Unfinished entries are never evicted: with a bucket full the
+// whatever DNS or health said meanwhile. A bucket is one cache line of eight keyed 48-bit tags
+// and 16-bit deadlines (in quarter seconds, serial arithmetic) and eight bodies beside it; a
+// miss costs one line. Unfinished entries are never evicted: with a bucket full the
 // new request goes unremembered, as through a plain stateless proxy, and is counted.
 //
 // A deadline is known modulo 16384 s: an expired entry that nobody clears would look alive
@@ -64,7 +64,7 @@ size_t tnd_memory_bytes(const struct tnd_memory *m);
 
 void tnd_memory_prefetch(const struct tnd_memory *m, uint64_t key);
 
-// Find an entry that has not expired. key: the memory key (TND_DOMAIN_MEMORY).
+// Find an entry that has not expired. key: the memory key, secret bits throughout.
 // Returns: the entry, valid until the next tnd_memory_put, or NULL.
 struct tnd_memory_entry *tnd_memory_find(struct tnd_memory *m, uint64_t key, uint64_t now_ms);
 

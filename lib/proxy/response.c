@@ -118,7 +118,7 @@ void tnd__route_response(struct tnd_engine *e, struct tnd_job *job)
         tnd_job_drop(e, job, TND_DROP_NO_LISTENER);
         return;
     }
-    job->memory_key = tnd__memory_key(e->cfg.keys, job, branch.trunk);
+    job->memory_key = tnd__memory_key(job, branch.trunk);
     tnd_memory_prefetch(e->memory, job->memory_key);
     job->verdict = TND_VERDICT_FORWARD;
     job->n_out = 1;

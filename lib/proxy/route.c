@@ -584,24 +584,12 @@ static void examine(struct tnd_engine *e, struct tnd_job *job)
     if (!admit(e, job))
         return;
     identify(e, job);
-    if (m->error != TND_SIP_ERR_NONE)
+    if (m->error != TND_SIP_ERR_NONE) {
         refuse_malformed(e, job);
-}
-
-// The memory keys of a burst, and their lines from DRAM.
-static void find_memory(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n)
-{
-    uint64_t key[TND_BURST];
-
-    for (uint32_t i = 0; i < n; i++) {
-        e->wide.word[0][i] = jobs[i]->txn;
-        e->wide.word[1][i] = tnd__memory_extra(jobs[i], jobs[i]->source);
+        return;
     }
-    tnd_wide_derive(&e->cfg.keys->digest, TND_DOMAIN_MEMORY, &e->wide, n, key);
-    for (uint32_t i = 0; i < n; i++) {
-        jobs[i]->memory_key = key[i];
-        tnd_memory_prefetch(e->memory, key[i]);
-    }
+    job->memory_key = tnd__memory_key(job, job->source);
+    tnd_memory_prefetch(e->memory, job->memory_key);
 }
 
 // Where does it go, or what is it answered.
@@ -637,9 +625,6 @@ static void decide(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *job)
 void tnd_stage_route(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *const jobs[],
                      uint32_t n)
 {
-    struct tnd_job *asked[TND_BURST];
-    uint32_t n_asked = 0;
-
     e->policy = atomic_load_explicit(e->cfg.policy, memory_order_acquire);
     for (uint32_t i = 0; i < n; i++) {
         struct tnd_job *job = jobs[i];
@@ -650,10 +635,7 @@ void tnd_stage_route(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *cons
             examine(e, job);
         else
             tnd__route_response(e, job);
-        if (job->verdict == TND_VERDICT_NONE)
-            asked[n_asked++] = job;
     }
-    find_memory(e, asked, n_asked);
     // Their lines of the memory are on the way from DRAM.
     for (uint32_t i = 0; i < n; i++) {
         struct tnd_job *job = jobs[i];

@@ -25,8 +25,7 @@ enum tnd_hash_domain {
     TND_DOMAIN_TRUNK = 2,   // choice among trunks
     TND_DOMAIN_RECORD = 3,  // choice among SRV records
     TND_DOMAIN_ADDRESS = 4, // choice among a record's addresses
-    TND_DOMAIN_SPILL = 5,   // which keys leave a weakened tier
-    TND_DOMAIN_MEMORY = 6,  // tag in the transaction memory
+    TND_DOMAIN_SPILL = 5,   // which keys leave a weakened tier; 6 is gone
     TND_DOMAIN_BRANCH = 7,  // MAC of our Via branch
     TND_DOMAIN_TOKEN = 8,   // MAC of the Record-Route token
     TND_DOMAIN_TAG = 9,     // To tag of answers made here
