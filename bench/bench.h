@@ -29,6 +29,19 @@ void bench_record(const char *name, const char *unit, double value);
 void bench_unfit(const char *name, const char *why);
 // The share of a time that a thread must have had its processor, for a time to mean something.
 #define BENCH_FREE_CPU 0.97
+
+// The cycles of a part of this thread's work, which go on counting while another process has the
+// processor, in ns of its own: of them the share that was this thread's of the whole, `cpu` of
+// `wall`. Where that was little, how the part and the rest shared it is a guess, and the value
+// is unfit.
+struct bench_share {
+    double ns; // of a cycle
+    bool fit;
+};
+
+struct bench_share bench_share(double cpu, double wall, uint64_t hz);
+void bench_record_share(const struct bench_share *s, const char *name, const char *unit,
+                        double value);
 const char *bench_name(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 extern bool bench_quick; // names and sanity only: smaller inputs, fewer repetitions

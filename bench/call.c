@@ -237,9 +237,9 @@ static void calls_once(void *state)
         do_batch(c);
     cpu = bench_cpu_ns() - cpu;
     wall = bench_wall_ns() - wall;
-    // Cycles count while another process has the core: of them the share that was ours.
-    double ns = 1e9 / (double)tnd_dataplane_hz(c->ring.rig.dp) * (cpu < wall ? cpu / wall : 1);
-    bench_record("route.call", "ns", (double)c->engine_cycles * ns / ((double)BATCH * CALLS));
+    struct bench_share s = bench_share(cpu, wall, tnd_dataplane_hz(c->ring.rig.dp));
+    bench_record_share(&s, "route.call", "ns",
+                       (double)c->engine_cycles * s.ns / ((double)BATCH * CALLS));
     bench_ring_close(&c->ring);
 }
 

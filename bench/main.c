@@ -23,6 +23,8 @@
 #define GROUP_MAX   16   // benchmarks of a file
 #define NOISY       0.10 // spread above which a result is marked
 
+#define MOSTLY_FREE_CPU 0.90 // a guess that is off by the rest is no worse than noise
+
 struct result {
     const char *name, *unit;
     const char *note;        // why rounds were unfit; NULL: none was
@@ -107,6 +109,21 @@ void bench_unfit(const char *name, const char *why)
     r->note = why;
 }
 
+struct bench_share bench_share(double cpu, double wall, uint64_t hz)
+{
+    double own = cpu < wall ? cpu / wall : 1;
+
+    return (struct bench_share){1e9 / (double)hz * own, own > MOSTLY_FREE_CPU};
+}
+
+void bench_record_share(const struct bench_share *s, const char *name, const char *unit,
+                        double value)
+{
+    bench_record(name, unit, value);
+    if (!s->fit)
+        bench_unfit(name, "others ran on the processor, and what they took of this is a guess");
+}
+
 static bool is_invalid(const struct result *r)
 {
     return r->unfit * 2 > r->n;
@@ -167,12 +184,26 @@ static const char *mark(const struct result *r)
     return spread(r) > NOISY ? "noisy" : "";
 }
 
+// Each reason once, with the first result that it is of.
 static void print_notes(FILE *out)
 {
-    for (unsigned i = 0; i < n_results; i++)
-        if (results[i].note)
-            fprintf(out, "%s: %u of %u rounds: %s\n", results[i].name, results[i].unfit,
-                    results[i].n, results[i].note);
+    for (unsigned i = 0; i < n_results; i++) {
+        const struct result *r = &results[i];
+        unsigned others = 0;
+        bool told = false;
+
+        for (unsigned k = 0; r->note && k < n_results; k++) {
+            bool same = results[k].note && strcmp(results[k].note, r->note) == 0;
+            told |= same && k < i;
+            others += same && k > i;
+        }
+        if (!r->note || told)
+            continue;
+        fprintf(out, "%s: %u of %u rounds: %s", r->name, r->unfit, r->n, r->note);
+        if (others)
+            fprintf(out, "; so of %u more", others);
+        fputc('\n', out);
+    }
 }
 
 static void print_results(FILE *out)

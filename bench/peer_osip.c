@@ -40,6 +40,7 @@ static bool read_fields(const osip_message_t *m, struct bench_fields *out)
     char branch_name[] = "branch", tag_name[] = "tag"; // not const in its interface
     osip_generic_param_t *tag = NULL, *branch = NULL;
     osip_header_t *forwards = NULL;
+    osip_contact_t *contact = NULL;
     osip_via_t *via = osip_list_get(&m->vias, 0);
 
     if (!m->sip_method || !m->req_uri || !via || !m->from || !m->call_id || !m->cseq)
@@ -47,10 +48,14 @@ static bool read_fields(const osip_message_t *m, struct bench_fields *out)
     osip_uri_param_get_byname(&via->via_params, branch_name, &branch);
     osip_uri_param_get_byname(&m->from->gen_params, tag_name, &tag);
     osip_message_header_get_byname(m, "max-forwards", 0, &forwards);
-    if (!branch || !tag || !forwards)
+    osip_message_get_contact(m, 0, &contact);
+    if (!branch || !tag || !forwards || !contact || !contact->url)
         return false;
     *out = (struct bench_fields){.method = str(m->sip_method),
+                                 .user = str(m->req_uri->username),
                                  .host = str(m->req_uri->host),
+                                 .sent_by = str(via->host),
+                                 .contact = str(contact->url->host),
                                  .branch = str(branch->gvalue),
                                  .from_tag = str(tag->gvalue),
                                  .call_id = str(m->call_id->number),

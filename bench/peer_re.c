@@ -42,6 +42,8 @@ static void re_done(void *state)
 static bool re_parse(void *state, const char *data, size_t len, struct bench_fields *out)
 {
     struct re_state *s = state;
+    const struct sip_hdr *contact;
+    struct sip_addr at; // it leaves Contact to who wants it
 
     mbuf_rewind(s->buffer);
     if (mbuf_write_mem(s->buffer, (const uint8_t *)data, len) != 0)
@@ -49,8 +51,16 @@ static bool re_parse(void *state, const char *data, size_t len, struct bench_fie
     mbuf_set_pos(s->buffer, 0);
     if (sip_msg_decode(&s->msg, s->buffer) != 0)
         return false;
+    contact = sip_msg_hdr(s->msg, SIP_HDR_CONTACT);
+    if (!contact || sip_addr_decode(&at, &contact->val) != 0) {
+        re_done(s);
+        return false;
+    }
     *out = (struct bench_fields){.method = str(s->msg->met),
+                                 .user = str(s->msg->uri.user),
                                  .host = str(s->msg->uri.host),
+                                 .sent_by = str(s->msg->via.sentby),
+                                 .contact = str(at.uri.host),
                                  .branch = str(s->msg->via.branch),
                                  .from_tag = str(s->msg->from.tag),
                                  .call_id = str(s->msg->callid),

@@ -5,6 +5,7 @@
 #include <sofia-sip/msg_addr.h>
 #include <sofia-sip/sip.h>
 #include <sofia-sip/sip_header.h>
+#include <sofia-sip/sip_util.h>
 #include <sofia-sip/su.h>
 
 #include "bench/peers.h"
@@ -46,13 +47,17 @@ static bool sofia_parse(void *state, const char *data, size_t len, struct bench_
     s->msg = msg_make(sip_default_mclass(), 0, data, (ssize_t)len);
     sip = s->msg ? sip_object(s->msg) : NULL;
     if (!sip || !sip->sip_request || !sip->sip_via || !sip->sip_from || !sip->sip_call_id ||
-        !sip->sip_cseq || !sip->sip_max_forwards || sip->sip_error) {
+        !sip->sip_cseq || !sip->sip_max_forwards || !sip->sip_contact || sip->sip_error ||
+        sip_sanity_check(sip) < 0) {
         if (s->msg)
             sofia_done(s);
         return false;
     }
     *out = (struct bench_fields){.method = str(sip->sip_request->rq_method_name),
+                                 .user = str(sip->sip_request->rq_url->url_user),
                                  .host = str(sip->sip_request->rq_url->url_host),
+                                 .sent_by = str(sip->sip_via->v_host),
+                                 .contact = str(sip->sip_contact->m_url->url_host),
                                  .branch = str(sip->sip_via->v_branch),
                                  .from_tag = str(sip->sip_from->a_tag),
                                  .call_id = str(sip->sip_call_id->i_id),

@@ -1,17 +1,22 @@
 // Other SIP stacks over the same messages, by their public interfaces.
 //
-// Each message is parsed, the fields that routing needs are read (method, the Request-URI's host,
-// the topmost Via's branch, From tag, Call-ID, CSeq, Max-Forwards), and what was made is freed.
-// At the start every stack's fields are compared with ours over all messages, so that nobody is
-// timed for less work. What each does beyond that, by its own documentation and source:
+// Each message is parsed, the fields that routing needs are read (method, the Request-URI's user
+// and host, the topmost Via's host and branch, From tag, Contact, Call-ID, CSeq, Max-Forwards), and
+// what was made is freed: an object of its own for each message, as a stack that handles them
+// side by side needs it. At the start every stack's fields are compared with ours over all
+// messages, so that nobody is timed for less work. What each does beyond that, by its own
+// documentation and source:
 //
-//   sofia  parses every header that it knows into structures, URIs and parameters with them;
-//          makes one object per message.
+//   sofia  copies the message, parses every header that it knows into structures, URIs and
+//          parameters with them; makes one object per message. Asked besides, as its own
+//          transaction layer does, whether what a message must have is there.
 //   osip   copies every header and each of its parts into a block of its own, and the body.
-//   re     decodes the start line, the topmost Via, From, To and CSeq; makes a hash table of
-//          all headers, one object each. It keeps the buffer, which is filled by one copy.
+//   re     decodes the start line, the topmost Via, From, To and CSeq, and Contact as it is asked
+//          for it; makes a hash table of all headers, one object each. It keeps the buffer, which
+//          is filled by one copy.
 //
-// Ours reads every header line and validates those that it routes by, and copies nothing.
+// Ours reads every header line and validates those that it routes by, and copies nothing. All
+// allocate from jemalloc, the process's, which is faster for them than the C library's.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +45,10 @@ static bool ours(const char *data, size_t len, struct bench_fields *f)
     if (tnd_sip_parse(data, len, &m) != TND_SIP_ERR_NONE)
         return false;
     *f = (struct bench_fields){.method = of(&m, m.method_text),
+                               .user = of(&m, m.ruri.user),
                                .host = of(&m, m.ruri.host),
+                               .sent_by = of(&m, m.via.host),
+                               .contact = of(&m, m.contact_uri),
                                .branch = of(&m, m.via.branch),
                                .from_tag = of(&m, m.from_tag),
                                .call_id = of(&m, m.call_id),
@@ -64,11 +72,24 @@ static bool same_id(struct bench_str whole, const struct bench_fields *f)
            whole.p[id.len] == '@' && memcmp(whole.p + id.len + 1, host.p, host.len) == 0;
 }
 
+static bool begins(struct bench_str with, struct bench_str whole)
+{
+    return with.len > 0 && with.len <= whole.len && memcmp(with.p, whole.p, with.len) == 0;
+}
+
+static bool holds(struct bench_str whole, struct bench_str part)
+{
+    return part.len > 0 && memmem(whole.p, whole.len, part.p, part.len) != NULL;
+}
+
+// a: ours.
 static bool same(const struct bench_fields *a, const struct bench_fields *b)
 {
-    return same_text(a->method, b->method) && same_text(a->host, b->host) &&
-           same_text(a->branch, b->branch) && same_text(a->from_tag, b->from_tag) &&
-           same_id(a->call_id, b) && a->cseq == b->cseq && a->max_forwards == b->max_forwards;
+    return same_text(a->method, b->method) && same_text(a->user, b->user) &&
+           same_text(a->host, b->host) && begins(a->sent_by, b->sent_by) &&
+           holds(a->contact, b->contact) && same_text(a->branch, b->branch) &&
+           same_text(a->from_tag, b->from_tag) && same_id(a->call_id, b) && a->cseq == b->cseq &&
+           a->max_forwards == b->max_forwards;
 }
 
 struct peer {

@@ -15,7 +15,9 @@ struct bench_str {
 
 // What routing needs of a request. Texts lie in the message or in what the stack made of it.
 struct bench_fields {
-    struct bench_str method, host, branch, from_tag, call_id;
+    struct bench_str method, user, host, branch, from_tag, call_id;
+    struct bench_str sent_by; // of the topmost Via: its host, what follows that does not matter
+    struct bench_str contact; // ours: its URI; a stack's: the host of that
     struct bench_str call_id_host; // where a stack splits it at '@': what follows; call_id: before
     uint32_t cseq, max_forwards;
 };

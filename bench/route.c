@@ -164,26 +164,25 @@ static void report_shares(const struct bench_ring *r)
 static void report(const struct route *r, const struct clocks *a, const struct clocks *b)
 {
     const char *kind = r->kind->name;
-    double n = (double)(b->traffic.offered - a->traffic.offered);
-    double cpu = b->cpu - a->cpu, wall = b->wall - a->wall;
-    // Cycles count while another process has the core: of them the share that was ours.
-    double ns = 1e9 / (double)tnd_dataplane_hz(r->ring.rig.dp) / n * (cpu < wall ? cpu / wall : 1);
+    double n = (double)(b->traffic.offered - a->traffic.offered), cpu = b->cpu - a->cpu;
+    struct bench_share s = bench_share(cpu, b->wall - a->wall, tnd_dataplane_hz(r->ring.rig.dp));
+    double ns = s.ns / n;
     double engine = (double)(b->traffic.engine_cycles - a->traffic.engine_cycles) * ns;
 
-    bench_record(bench_name("route.ring.%s", kind), "requests/s", 1e9 / engine);
+    bench_record_share(&s, bench_name("route.ring.%s", kind), "requests/s", 1e9 / engine);
     bench_record(bench_name("route.ring.%s.inline", kind), "requests/s", n / cpu * 1e9);
-    bench_record(bench_name("route.request.%s", kind), "ns", engine);
+    bench_record_share(&s, bench_name("route.request.%s", kind), "ns", engine);
     if (r->kind != &cold)
         return;
     for (unsigned i = 0; i < TND_STAGE_COUNT; i++)
         if (i != TND_STAGE_idle)
-            bench_record(bench_name("route.stage.%s", tnd_stage_name(i)), "ns",
-                         (double)(b->worker.io.cycles[i] - a->worker.io.cycles[i]) * ns);
+            bench_record_share(&s, bench_name("route.stage.%s", tnd_stage_name(i)), "ns",
+                               (double)(b->worker.io.cycles[i] - a->worker.io.cycles[i]) * ns);
     report_shares(&r->ring);
-    bench_record("route.source", "ns",
-                 (double)(b->traffic.source_cycles - a->traffic.source_cycles) * ns);
-    bench_record("route.sink", "ns",
-                 (double)(b->traffic.sink_cycles - a->traffic.sink_cycles) * ns);
+    bench_record_share(&s, "route.source", "ns",
+                       (double)(b->traffic.source_cycles - a->traffic.source_cycles) * ns);
+    bench_record_share(&s, "route.sink", "ns",
+                       (double)(b->traffic.sink_cycles - a->traffic.sink_cycles) * ns);
 }
 
 static void route_once(void *state)

@@ -72,6 +72,7 @@ def main():
     p.add_argument("--out", help="folder of what is written; FOLDER/bench without")
     args = p.parse_args()
     folder = args.out or os.path.join(args.build, "bench")
+    os.makedirs(folder, exist_ok=True)
     program = os.path.join(args.build, "bench", "bench")
     more = (["--quick"] if args.quick else []) + (["--runs", args.runs] if args.runs else [])
     env_commit = os.environ.setdefault("TANDEM_COMMIT", commit())
