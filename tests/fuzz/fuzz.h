@@ -13,6 +13,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+// What an input was compared with the reference by: replay.c tells it, so that a run says which
+// kernels it has really compared.
+void fuzz_note_kernel(const char *name) __attribute__((weak));
+
+static inline void fuzz_compared(const char *name)
+{
+    if (fuzz_note_kernel)
+        fuzz_note_kernel(name);
+}
+
 // What must hold of every input: else the place is told and the process ends.
 #define CHECK(cond)                                                          \
     do {                                                                     \

@@ -56,6 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             tnd_wide_kernel(k)->hash(&begun, &wide, n, out);
             for (unsigned i = 0; i < n; i++)
                 CHECK(out[i] == alone(&key, text[i], lower));
+            if (k > 0)
+                fuzz_compared(tnd_wide_kernel(k)->name);
         }
     return 0;
 }

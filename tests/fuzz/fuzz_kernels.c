@@ -40,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         tnd_scan_scalar.maps(at, from, len, &want.maps);
         tnd_scan_kernel(i)->maps(at, from, len, &got.maps);
         same_maps(&want.maps, &got.maps, from, len);
+        fuzz_compared(tnd_scan_kernel(i)->name);
     }
     return 0;
 }

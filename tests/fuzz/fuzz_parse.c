@@ -119,9 +119,12 @@ static void same_with_each_kernel(const uint8_t *data, size_t size, const struct
         return;
     at = fuzz_edge(&room, 2 * TND_SIP_MAX) - size;
     memcpy(at, data, size);
-    for (unsigned i = 0; tnd_scan_kernel(i); i++)
+    for (unsigned i = 0; tnd_scan_kernel(i); i++) {
         CHECK(tnd_sip_parse_with(tnd_scan_kernel(i), at, size, &again) == m->error &&
               same(m, &again));
+        if (i > 0)
+            fuzz_compared(tnd_scan_kernel(i)->name);
+    }
     CHECK(long_way_differs(m) == NULL);
 }
 

@@ -61,6 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         CHECK(memcmp(keys, want_keys, sizeof keys) == 0);
         k->draw(keys, draws, CALLS, got);
         CHECK(memcmp(got, want, sizeof got) == 0);
+        fuzz_compared(tnd_isa_name((enum tnd_isa)isa));
     }
     return 0;
 }

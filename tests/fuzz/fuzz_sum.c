@@ -52,6 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (unsigned i = 0; tnd_sum_kernel(i); i++) {
         const struct tnd_sum_kernel *k = tnd_sum_kernel(i);
+        if (i > 0)
+            fuzz_compared(k->name);
         for (unsigned p = 0; p < n; p++)
             CHECK(tnd_sum_fold(k->of(piece[p].p, piece[p].len)) ==
                   tnd_sum_fold(tnd_sum_scalar.of(piece[p].p, piece[p].len)));

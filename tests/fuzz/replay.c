@@ -6,7 +6,21 @@
 #include <sys/stat.h>
 
 #include "fuzz/fuzz.h"
-#include "sip/scan.h"
+#include "util/isa.h"
+
+static const char *compared[TND_ISA_COUNT]; // names, in the order of their first coming
+
+void fuzz_note_kernel(const char *name)
+{
+    for (unsigned i = 0; i < TND_ISA_COUNT; i++) {
+        if (compared[i] && strcmp(compared[i], name) == 0)
+            return;
+        if (!compared[i]) {
+            compared[i] = name;
+            return;
+        }
+    }
+}
 
 static bool replay_file(const char *path)
 {
@@ -66,9 +80,10 @@ int main(int argc, char **argv)
         }
         total += n;
     }
-    printf("%d inputs, kernel %s of:", total, tnd_scan_active->name);
-    for (unsigned i = 0; tnd_scan_kernel(i); i++)
-        printf(" %s", tnd_scan_kernel(i)->name);
+    printf("%d inputs, kernel %s%s", total, tnd_isa_name(tnd_isa_active()),
+           compared[0] ? "; compared with scalar:" : "");
+    for (unsigned i = 0; i < TND_ISA_COUNT && compared[i]; i++)
+        printf(" %s", compared[i]);
     putchar('\n');
     return total > 0 ? 0 : 1;
 }
