@@ -27,12 +27,13 @@ static inline bool long_way_uri(const struct tnd_sip_msg *m)
 
 static inline bool long_way_via(const struct tnd_sip_msg *m)
 {
-    const struct tnd_sip_hdr *h = &m->hdr[m->first[TND_HDR_VIA]];
+    const struct tnd_sip_hdr *h;
     struct tnd_via v, v2;
     uint16_t end, at;
 
     if (m->first[TND_HDR_VIA] == TND_SIP_NO_HDR)
         return true;
+    h = &m->hdr[m->first[TND_HDR_VIA]];
     end = (uint16_t)(h->value + h->value_len);
     at = tnd_via_parse(m->data, h->value, end, &v);
     if (at == 0 && m->error == TND_SIP_ERR_NONE)

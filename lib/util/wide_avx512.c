@@ -11,8 +11,10 @@
 static inline __m256i part(struct tnd_str text, size_t from)
 {
     size_t left = text.len > from ? text.len - from : 0;
+    uintptr_t at =
+        (uintptr_t)text.p + from; // no pointer: it may lie behind the text, or be of none
 
-    return _mm256_maskz_loadu_epi8(_bzhi_u32(~0u, (unsigned)left), text.p + from);
+    return _mm256_maskz_loadu_epi8(_bzhi_u32(~0u, (unsigned)left), (const void *)at);
 }
 
 static inline __m512i two_parts(const struct tnd_str text[], unsigned a, unsigned b, size_t from)
