@@ -50,6 +50,7 @@ README_ROWS = [
     ("route.ring.churn", "with 1,000 publications/s"),
     ("route.ring.1w", "as a thread of its own"),
     ("route.ring.2w", "two workers, steering included"),
+    ("route.ring.2w.local", "two workers, each packet at its owner"),
     ("route.source", "what the source costs beside it, in the same thread"),
     ("route.call", "a call: INVITE, 100, 180, 200, ACK, BYE, 200"),
     ("route.latency.p50", "latency at half load, median"),

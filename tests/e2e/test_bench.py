@@ -21,7 +21,7 @@ NAMES = {"parse.invite": "ns", "parse.corpus": "ns", "parse.corpus.rate": "bytes
          **{f"table.{k}": "ns" for k in ("publish", "publish.shared", "churn", "churn.still", "load.10m")},
          "table.load.10m.turn": "ns", "table.load.10m.bytes_per_name": "bytes",
          "table.churn.publications": "requests/s", "table.bytes_per_name.1m": "bytes",
-         **{f"route.ring.{k}": "requests/s" for k in ("cold", "hot", "1m", "churn", "1w", "2w")},
+         **{f"route.ring.{k}": "requests/s" for k in ("cold", "hot", "1m", "churn", "1w", "2w", "2w.local")},
          "route.call": "ns", **{f"route.latency.{p}": "ns" for p in ("p50", "p99", "p999")},
          **{f"route.stage.{s}": "ns" for s in STAGES}, "route.source": "ns", "route.sink": "ns"}
 # Present where their packages were when the build was configured; CI installs them.
