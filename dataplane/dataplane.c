@@ -60,9 +60,8 @@ static struct rte_mempool *pool(struct tnd_worker *w, const char *what, uint32_t
     char name[RTE_MEMPOOL_NAMESIZE];
 
     snprintf(name, sizeof name, "%s%lu_%u", what, w->dp->serial, w->index);
-    return rte_pktmbuf_pool_create(name, n, n > 4 * POOL_CACHE ? POOL_CACHE : n / 4,
-                                   (uint16_t)((priv + 63) & ~63ul),
-                                   (uint16_t)(room + RTE_PKTMBUF_HEADROOM), SOCKET_ID_ANY);
+    return tnd_eal_pool(name, n, n > 4 * POOL_CACHE ? POOL_CACHE : n / 4, priv,
+                        room + RTE_PKTMBUF_HEADROOM);
 }
 
 static bool make_rings(struct tnd_worker *w)

@@ -14,6 +14,8 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_log.h>
+#include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
 #include <rte_memory.h>
 
 #include "dataplane/dataplane.h"
@@ -216,6 +218,35 @@ int tnd_eal_start(const struct tnd_eal_need *need, struct tnd_error *err)
     eal.started = true;
     eal.workers = need->workers;
     return 0;
+}
+
+// What rte_pktmbuf_pool_create does, but for one thing. A device may need each buffer in one piece
+// of physical memory; of ordinary pages DPDK then gives every buffer whole ones. So the buffers'
+// lines would be as many multiples of 4 KB apart, and a burst's messages share a few sets of a
+// cache. A device needs hugepages anyway: without them nothing but the processor reads a buffer.
+struct rte_mempool *tnd_eal_pool(const char *name, uint32_t n, uint32_t cache, size_t priv,
+                                 uint32_t room)
+{
+    priv = RTE_ALIGN_CEIL(priv, RTE_CACHE_LINE_SIZE);
+    struct rte_pktmbuf_pool_private own = {.mbuf_data_room_size = (uint16_t)room,
+                                           .mbuf_priv_size = (uint16_t)priv};
+    struct rte_mempool *pool = rte_mempool_create_empty(
+        name, n, (unsigned)(sizeof(struct rte_mbuf) + priv + room), cache, sizeof own,
+        SOCKET_ID_ANY, rte_eal_has_hugepages() ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+
+    if (!pool)
+        return NULL;
+    if (rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL) != 0) {
+        rte_mempool_free(pool);
+        return NULL;
+    }
+    rte_pktmbuf_pool_init(pool, &own);
+    if (rte_mempool_populate_default(pool) < 0) {
+        rte_mempool_free(pool);
+        return NULL;
+    }
+    rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+    return pool;
 }
 
 void tnd_eal_stop(void)

@@ -8,9 +8,12 @@
 // Cost:    150 ms, of which 100 are EAL's clock calibration.
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "util/err.h"
+
+struct rte_mempool;
 
 struct tnd_eal_need {
     uint16_t workers; // threads; lcore i + 1 is worker i's, 0 is the caller's
@@ -20,6 +23,12 @@ struct tnd_eal_need {
 // Start, or find started (then with at least as many workers).
 // Returns: 0 or -TND_E*.
 int tnd_eal_start(const struct tnd_eal_need *need, struct tnd_error *err);
+
+// A pool of `n` buffers with a data room of `room` octets, headroom included, and `priv` of private
+// area. cache: buffers that a worker keeps at hand; 0: the pool is a ring, first in, first out.
+// Returns: NULL when memory is short.
+struct rte_mempool *tnd_eal_pool(const char *name, uint32_t n, uint32_t cache, size_t priv,
+                                 uint32_t room);
 
 // End it; cannot be started again in this process.
 void tnd_eal_stop(void);

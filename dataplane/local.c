@@ -7,6 +7,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include "dataplane/eal.h"
 #include "dataplane/frame.h"
 #include "dataplane/port.h"
 #include "dataplane/worker.h"
@@ -43,9 +44,8 @@ int tnd_local_open(struct tnd_port *p, uint16_t index, uint64_t serial, struct t
     p->local = true;
     snprintf(name, sizeof name, "lp%lu_%u", serial, index);
     // Without a cache a pool is a ring: first in, first out.
-    p->pool =
-        rte_pktmbuf_pool_create(name, buffers(&p->cfg, p->queues), p->cfg.cold ? 0 : POOL_CACHE,
-                                sizeof(struct tnd_packet), ROOM, SOCKET_ID_ANY);
+    p->pool = tnd_eal_pool(name, buffers(&p->cfg, p->queues), p->cfg.cold ? 0 : POOL_CACHE,
+                           sizeof(struct tnd_packet), ROOM);
     if (!p->pool)
         return tnd_fail(err, TND_ENOMEM, "interfaces.%s: no memory for buffers", p->cfg.name);
     for (uint16_t q = 0; q < p->queues; q++) {
