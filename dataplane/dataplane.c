@@ -41,10 +41,10 @@ static uint32_t rx_buffers(const struct tnd_dataplane_config *cfg)
 
 static uint64_t memory_of(const struct tnd_dataplane_config *cfg)
 {
-    uint64_t rx = rx_buffers(cfg) * (uint64_t)(RX_ROOM + sizeof(struct tnd_packet) + OVERHEAD);
+    uint64_t rx = rx_buffers(cfg) * (uint64_t)(RX_ROOM + sizeof(struct tnd_handed) + OVERHEAD);
     uint64_t tx = TX_BUFFERS * (uint64_t)(TND_TX_ROOM + RTE_PKTMBUF_HEADROOM + OVERHEAD);
     uint64_t big = BIG_BUFFERS * (uint64_t)(TND_BIG_ROOM + RTE_PKTMBUF_HEADROOM +
-                                            sizeof(struct tnd_packet) + OVERHEAD);
+                                            sizeof(struct tnd_handed) + OVERHEAD);
     uint64_t inboxes = (uint64_t)cfg->workers * (TND_INBOX_SIZE + RX_BUFFERS * 2ull) * 16;
     uint64_t all = cfg->workers * (rx + tx + big + inboxes);
 
@@ -98,9 +98,9 @@ static bool make_worker(struct tnd_dataplane *dp, uint16_t i)
     w->lcore = i + 1u;
     w->doorbell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (rx > 0)
-        w->rx_pool = pool(w, "rx", rx, sizeof(struct tnd_packet), RX_ROOM - RTE_PKTMBUF_HEADROOM);
+        w->rx_pool = pool(w, "rx", rx, sizeof(struct tnd_handed), RX_ROOM - RTE_PKTMBUF_HEADROOM);
     w->tx_pool = pool(w, "tx", TX_BUFFERS, 0, TND_TX_ROOM);
-    w->big_pool = pool(w, "big", BIG_BUFFERS, sizeof(struct tnd_packet), TND_BIG_ROOM);
+    w->big_pool = pool(w, "big", BIG_BUFFERS, sizeof(struct tnd_handed), TND_BIG_ROOM);
     w->frag = tnd_frag_new(FRAG_ENTRIES);
     return w->doorbell >= 0 && (w->rx_pool || rx == 0) && w->tx_pool && w->big_pool && w->frag &&
            make_rings(w) && tnd_spsc_init(&w->wants, WANTS, sizeof(struct tnd_want)) &&
@@ -232,20 +232,20 @@ void tnd_dataplane_stop(struct tnd_dataplane *dp)
             tnd_port_close(&dp->ports[i]);
 }
 
-static void drain(struct rte_ring *r, bool of_jobs)
+static void drain(struct rte_ring *r)
 {
-    void *p;
+    void *m;
 
-    while (r && rte_ring_sc_dequeue(r, &p) == 0)
-        rte_pktmbuf_free(of_jobs ? ((struct tnd_job *)p)->packet : p);
+    while (r && rte_ring_sc_dequeue(r, &m) == 0)
+        rte_pktmbuf_free(m);
     rte_ring_free(r);
 }
 
 static void free_rings(struct tnd_worker *w)
 {
     for (uint16_t i = 0; w && i < TND_WORKERS_MAX; i++) {
-        drain(w->inbox[i], true);
-        drain(w->returns[i], false);
+        drain(w->inbox[i]);
+        drain(w->returns[i]);
     }
 }
 

@@ -32,7 +32,7 @@ static uint32_t buffers(const struct tnd_interface_config *cfg, uint16_t queues)
 uint64_t tnd_local_memory(const struct tnd_interface_config *cfg, uint16_t workers)
 {
     uint16_t queues = cfg->rings ? cfg->rings : workers;
-    uint64_t each = sizeof(struct rte_mbuf) + sizeof(struct tnd_packet) + ROOM + 256;
+    uint64_t each = sizeof(struct rte_mbuf) + sizeof(struct tnd_handed) + ROOM + 256;
 
     return buffers(cfg, queues) * each + queues * (uint64_t)ring_slots(cfg) * 2 * sizeof(void *);
 }
@@ -45,7 +45,7 @@ int tnd_local_open(struct tnd_port *p, uint16_t index, uint64_t serial, struct t
     snprintf(name, sizeof name, "lp%lu_%u", serial, index);
     // Without a cache a pool is a ring: first in, first out.
     p->pool = tnd_eal_pool(name, buffers(&p->cfg, p->queues), p->cfg.cold ? 0 : POOL_CACHE,
-                           sizeof(struct tnd_packet), ROOM);
+                           sizeof(struct tnd_handed), ROOM);
     if (!p->pool)
         return tnd_fail(err, TND_ENOMEM, "interfaces.%s: no memory for buffers", p->cfg.name);
     for (uint16_t q = 0; q < p->queues; q++) {

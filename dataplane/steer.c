@@ -1,13 +1,14 @@
 // Steering: each call has one owner among the workers, so nothing about a call needs a lock.
 //
-// A message that another worker owns goes to its inbox, parse and digests with it. Its buffer
-// comes back to the pool's owner in bulk: a buffer freed by a foreign core costs ten times a
-// local one.
-#include <string.h>
-
+// A message that another worker owns goes to its inbox as its frame was read, to be parsed there.
+// Most are known by a look at their Call-ID before anything was parsed; the parse and the call
+// key show the rest, which is then parsed again. Its buffer comes back to the pool's owner in
+// bulk: a buffer freed by a foreign core costs ten times a local one.
 #include <rte_ring.h>
 
 #include "dataplane/worker.h"
+
+#define FETCH_MAX 1024 // octets: all of an ordinary message
 
 // The owner's inbox is full: the packets end here, counted by trunk where it is known.
 static void drop(struct tnd_worker *w, struct tnd_job *const jobs[], uint32_t n)
@@ -22,48 +23,29 @@ static void drop(struct tnd_worker *w, struct tnd_job *const jobs[], uint32_t n)
     tnd_steer_free(w, jobs, n);
 }
 
-// The job for another worker: what has been written of it so far, in its buffer.
-static struct tnd_job *move_to_buffer(struct tnd_job *job)
+static void write_handed(struct tnd_job *job)
 {
-    struct tnd_packet *there = rte_mbuf_to_priv(job->packet);
+    const struct tnd_packet *packet = tnd_packet_of(job);
+    struct tnd_handed *h = rte_mbuf_to_priv(job->packet);
 
-    memcpy(there, tnd_packet_of(job),
-           offsetof(struct tnd_packet, job.msg.hdr) + job->msg.n_hdrs * sizeof job->msg.hdr[0]);
-    return &there->job;
+    h->src = job->src;
+    h->to = packet->to;
+    h->data = job->data;
+    h->len = job->len;
+    h->listener = job->listener;
+    h->owner = packet->owner;
 }
 
-// Lines of a job with the headers of a usual request. Of a buffer that waited they are in no cache,
-// and once written they are in another core's: either way they come together or one by one.
-#define JOB_LINES \
-    ((offsetof(struct tnd_packet, job.msg.hdr) + 16 * sizeof(struct tnd_sip_hdr) + 63) / 64)
-#define AHEAD 4 // jobs: about as many lines as a core fetches at a time
-
-static void fetch_to_write(struct rte_mbuf *m)
-{
-    const char *p = rte_mbuf_to_priv(m);
-
-    for (size_t i = 0; i < JOB_LINES; i++)
-        __builtin_prefetch(p + 64 * i, 1);
-}
-
-static void fetch_to_read(const struct tnd_packet *p)
-{
-    for (size_t i = 0; i < JOB_LINES; i++)
-        __builtin_prefetch((const char *)p + 64 * i);
-}
-
-static void give(struct tnd_worker *w, uint32_t owner, struct tnd_job *jobs[], uint32_t n)
+static void give(struct tnd_worker *w, uint32_t owner, struct tnd_job *const jobs[], uint32_t n)
 {
     struct tnd_worker *to = w->dp->workers[owner];
+    void *m[TND_BURST];
 
-    for (uint32_t i = 0; i < n && i < AHEAD; i++)
-        fetch_to_write(jobs[i]->packet);
     for (uint32_t i = 0; i < n; i++) {
-        if (i + AHEAD < n)
-            fetch_to_write(jobs[i + AHEAD]->packet);
-        jobs[i] = move_to_buffer(jobs[i]);
+        write_handed(jobs[i]);
+        m[i] = jobs[i]->packet;
     }
-    uint32_t in = rte_ring_sp_enqueue_burst(to->inbox[w->index], (void *const *)jobs, n, NULL);
+    uint32_t in = rte_ring_sp_enqueue_burst(to->inbox[w->index], m, n, NULL);
 
     tnd_add(&w->io.given, in);
     if (in > 0)
@@ -72,29 +54,23 @@ static void give(struct tnd_worker *w, uint32_t owner, struct tnd_job *jobs[], u
         drop(w, jobs + in, n - in);
 }
 
-uint32_t tnd_steer(struct tnd_worker *w, struct tnd_job *jobs[], uint32_t n)
+// Give what has another owner than us, group by group. Returns: how many are left, at the front.
+static uint32_t give_all(struct tnd_worker *w, struct tnd_job *jobs[], uint32_t n, uint32_t owner[])
 {
-    struct tnd_dataplane *dp = w->dp;
-    uint32_t workers = dp->cfg.workers, mine = 0, left = 0;
-    uint8_t owner[TND_BURST];
     struct tnd_job *rest[TND_BURST], *group[TND_BURST];
+    uint32_t mine = 0, left = 0;
 
-    if (workers == 1)
-        return n;
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t o = jobs[i]->verdict != TND_VERDICT_NONE
-                         ? w->index
-                         : tnd_job_owner(jobs[i], dp->cfg.engine.keys, workers);
-        if (o == w->index) {
+        if (owner[i] == w->index) {
             jobs[mine++] = jobs[i];
         } else {
-            owner[left] = (uint8_t)o;
+            __builtin_prefetch(rte_mbuf_to_priv(jobs[i]->packet), 1); // of a buffer that waited
+            owner[left] = owner[i];
             rest[left++] = jobs[i];
         }
     }
     while (left > 0) {
-        uint32_t n_group = 0, kept = 0;
-        uint8_t o = owner[0];
+        uint32_t n_group = 0, kept = 0, o = owner[0];
         for (uint32_t i = 0; i < left; i++) {
             if (owner[i] == o) {
                 group[n_group++] = rest[i];
@@ -107,6 +83,32 @@ uint32_t tnd_steer(struct tnd_worker *w, struct tnd_job *jobs[], uint32_t n)
         left = kept;
     }
     return mine;
+}
+
+uint32_t tnd_steer_early(struct tnd_worker *w, struct tnd_job *jobs[], uint32_t n)
+{
+    uint32_t workers = w->dp->cfg.workers, owner[TND_BURST];
+
+    if (workers == 1)
+        return n;
+    tnd_job_guess_owners(w->engine, jobs, n, workers, owner);
+    for (uint32_t i = 0; i < n; i++)
+        if (owner[i] == TND_NO_GUESS)
+            owner[i] = w->index;
+    return give_all(w, jobs, n, owner);
+}
+
+uint32_t tnd_steer(struct tnd_worker *w, struct tnd_job *jobs[], uint32_t n)
+{
+    uint32_t workers = w->dp->cfg.workers, owner[TND_BURST];
+
+    if (workers == 1)
+        return n;
+    tnd_job_owners(w->engine, jobs, n, workers, owner);
+    for (uint32_t i = 0; i < n; i++)
+        if (jobs[i]->verdict != TND_VERDICT_NONE) // its end has no owner
+            owner[i] = w->index;
+    return give_all(w, jobs, n, owner);
 }
 
 // What came by an inbox was framed under a policy that may have been replaced since.
@@ -129,21 +131,49 @@ void tnd_steer_check(struct tnd_worker *w, struct tnd_job *const jobs[], uint32_
             tnd_count(&w->io.foreign);
 }
 
-uint32_t tnd_steer_take(struct tnd_worker *w, struct tnd_job *jobs[])
+static struct tnd_job *make_job(struct tnd_packet *packet, struct rte_mbuf *m)
 {
-    const struct tnd_policy *policy = tnd_worker_policy(w);
-    uint32_t workers = w->dp->cfg.workers, n = 0, kept = 0;
+    const struct tnd_handed *h = rte_mbuf_to_priv(m);
+    struct tnd_job *job = &packet->job;
+
+    tnd_job_init(job, h->data, h->len, &h->src, h->listener);
+    job->packet = m;
+    packet->to = h->to;
+    packet->owner = h->owner;
+    return job;
+}
+
+void tnd_steer_fetch(const struct tnd_job *job)
+{
+    uint32_t len = job->len < FETCH_MAX ? job->len : FETCH_MAX;
+
+    for (uint32_t at = 0; at < len; at += 64)
+        __builtin_prefetch(job->data + at);
+}
+
+static uint32_t next_burst(struct tnd_worker *w, struct rte_mbuf *m[])
+{
+    uint32_t workers = w->dp->cfg.workers, n = 0;
 
     for (uint32_t i = 0; i < workers && n == 0; i++) {
         uint32_t from = w->next_inbox;
         w->next_inbox = from + 1 < workers ? from + 1 : 0;
         if (w->inbox[from])
-            n = rte_ring_sc_dequeue_burst(w->inbox[from], (void **)jobs, TND_BURST, NULL);
+            n = rte_ring_sc_dequeue_burst(w->inbox[from], (void **)m, TND_BURST, NULL);
     }
     for (uint32_t i = 0; i < n; i++)
-        fetch_to_read(tnd_packet_of(jobs[i]));
+        __builtin_prefetch(rte_mbuf_to_priv(m[i]));
+    return n;
+}
+
+uint32_t tnd_steer_take(struct tnd_worker *w, struct tnd_job *jobs[])
+{
+    const struct tnd_policy *policy = tnd_worker_policy(w);
+    struct rte_mbuf *m[TND_BURST];
+    uint32_t n = next_burst(w, m), kept = 0;
+
     for (uint32_t i = 0; i < n; i++) {
-        struct tnd_job *job = jobs[i];
+        struct tnd_job *job = make_job(&w->received[kept], m[i]);
         if (still_for_us(policy, job)) {
             jobs[kept++] = job;
         } else {
@@ -151,7 +181,6 @@ uint32_t tnd_steer_take(struct tnd_worker *w, struct tnd_job *jobs[])
             tnd_steer_free(w, &job, 1);
         }
     }
-    tnd_steer_check(w, jobs, kept);
     tnd_add(&w->io.taken, n);
     return kept;
 }

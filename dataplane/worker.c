@@ -9,6 +9,7 @@
 #include "dataplane/worker.h"
 
 #define EMPTY_LOOPS_MAX 64 // then it sleeps
+#define FETCH_AHEAD     2  // messages of an inbox
 
 // From route to the frames' departure. `w->stamp` is the time of the call.
 static void finish(struct tnd_worker *w, struct tnd_job *jobs[], uint32_t n)
@@ -36,6 +37,18 @@ static void finish(struct tnd_worker *w, struct tnd_job *jobs[], uint32_t n)
     tnd_stage_end(w, TND_STAGE_tx);
 }
 
+// From the hashes to the buffers' return. `w->stamp` is the time of the call.
+static void finish_received(struct tnd_worker *w, struct tnd_job *jobs[], uint32_t n)
+{
+    tnd_stage_digest(w->engine, jobs, n);
+    tnd_stage_end(w, TND_STAGE_digest);
+    n = tnd_steer(w, jobs, n);
+    tnd_stage_end(w, TND_STAGE_steer);
+    finish(w, jobs, n);
+    tnd_steer_free(w, jobs, n);
+    tnd_stage_end(w, TND_STAGE_tx);
+}
+
 static uint32_t poll_inboxes(struct tnd_worker *w)
 {
     struct tnd_job *jobs[TND_BURST];
@@ -44,10 +57,16 @@ static uint32_t poll_inboxes(struct tnd_worker *w)
     for (int quota = 0; quota < TND_INBOX_QUOTA && tnd_steer_waiting(w); quota++) {
         w->stamp = rte_rdtsc();
         n = tnd_steer_take(w, jobs);
+        for (uint32_t i = 0; i < n && i < FETCH_AHEAD; i++)
+            tnd_steer_fetch(jobs[i]);
         tnd_stage_end(w, TND_STAGE_steer);
-        finish(w, jobs, n);
-        tnd_steer_free(w, jobs, n);
-        tnd_stage_end(w, TND_STAGE_tx);
+        for (uint32_t i = 0; i < n; i++) {
+            if (i + FETCH_AHEAD < n)
+                tnd_steer_fetch(jobs[i + FETCH_AHEAD]);
+            tnd_stage_parse(w->engine, &jobs[i], 1);
+        }
+        tnd_stage_end(w, TND_STAGE_parse);
+        finish_received(w, jobs, n);
         done += n;
     }
     return done;
@@ -67,15 +86,11 @@ static uint32_t poll_queue(struct tnd_worker *w, uint16_t interface, uint16_t qu
     tnd_stage_end(w, TND_STAGE_frame);
     if (n_jobs == 0)
         return n;
+    n_jobs = tnd_steer_early(w, jobs, n_jobs);
+    tnd_stage_end(w, TND_STAGE_steer);
     tnd_stage_parse(w->engine, jobs, n_jobs);
     tnd_stage_end(w, TND_STAGE_parse);
-    tnd_stage_digest(w->engine, jobs, n_jobs);
-    tnd_stage_end(w, TND_STAGE_digest);
-    n_jobs = tnd_steer(w, jobs, n_jobs);
-    tnd_stage_end(w, TND_STAGE_steer);
-    finish(w, jobs, n_jobs);
-    tnd_steer_free(w, jobs, n_jobs);
-    tnd_stage_end(w, TND_STAGE_tx);
+    finish_received(w, jobs, n_jobs);
     return n;
 }
 

@@ -24,14 +24,26 @@
 #define TND_INBOX_QUOTA 8    // bursts from inboxes before the own queues have their turn
 
 // A received message on its way. It lies with the worker, who uses the same few for every
-// burst, so that they stay in its cache; one that is handed over is copied to the private area
-// of its buffer, which is as large. Buffers of other makers (a source in the process) need at
-// least as much.
+// burst, so that they stay in its cache.
 struct tnd_packet {
     struct tnd_addr to; // the listener's address: an index may change with a reload
     uint8_t owner;      // index of the worker whose pool it is from, or TND_NO_OWNER
     struct tnd_job job;
 } __attribute__((aligned(64)));
+
+// A message that another worker owns, in the private area of its buffer: what its frame said. It is
+// parsed where it goes, and not before: an owner reads the octets anyway, and a parsed message is
+// as many lines again, cold where they are written and another core's where they are read.
+// Buffers of other makers (a source in the process) need as much.
+struct tnd_handed {
+    struct tnd_addr src, to;
+    const char *data;
+    uint32_t len;
+    uint16_t listener;
+    uint8_t owner; // as of tnd_packet
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct tnd_handed) == 64, "one cache line goes from core to core");
 
 #define TND_NO_OWNER 0xff
 
@@ -80,7 +92,7 @@ struct tnd_worker {
     uint64_t begun, looped; // the first loop's beginning, the last one's end
     uint32_t next_inbox, idle_loops, naps, datagram_ids;
     bool rang;                                 // has something for control in this loop
-    struct rte_ring *inbox[TND_WORKERS_MAX];   // from worker i to us
+    struct rte_ring *inbox[TND_WORKERS_MAX];   // from worker i to us: buffers, with a tnd_handed
     struct rte_ring *returns[TND_WORKERS_MAX]; // our buffers, back from worker i
     struct tnd_tx_queue tx[TND_INTERFACES_MAX];
     struct tnd_way way[TND_BURST];
@@ -170,8 +182,12 @@ uint16_t tnd_rx_listener(const struct tnd_policy *p, const struct tnd_addr *to);
 void tnd_rx_expire(struct tnd_worker *w);
 
 // steer.c: hand over what others own; keeps ours at the front. Returns: how many are ours.
+// First by a look before the parse, then by the call key, which is right.
+uint32_t tnd_steer_early(struct tnd_worker *w, struct tnd_job *jobs[], uint32_t n);
 uint32_t tnd_steer(struct tnd_worker *w, struct tnd_job *jobs[], uint32_t n);
 uint32_t tnd_steer_take(struct tnd_worker *w, struct tnd_job *jobs[]); // from the inboxes
+// Ask the memory for the octets of a job that was taken: they are in another core's cache.
+void tnd_steer_fetch(const struct tnd_job *job);
 // Count those of jobs that are not ours.
 void tnd_steer_check(struct tnd_worker *w, struct tnd_job *const jobs[], uint32_t n);
 bool tnd_steer_waiting(const struct tnd_worker *w); // anything to take?

@@ -232,12 +232,3 @@ void tnd_stage_digest(struct tnd_engine *e, struct tnd_job *const jobs[], uint32
     digest_calls(e, going, n_going);
     digest_transactions(e, going, n_going);
 }
-
-// Multiply-shift of bits that neither the table nor the memory uses.
-uint32_t tnd_job_owner(const struct tnd_job *job, const struct tnd_keys *keys, uint32_t workers)
-{
-    if (workers <= 1)
-        return 0;
-    uint64_t h = tnd_derive(&keys->digest, TND_DOMAIN_STEER, job->call_key, 0);
-    return (uint32_t)(((h >> 32) * workers) >> 32);
-}

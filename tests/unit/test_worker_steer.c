@@ -111,6 +111,88 @@ static void two_workers_by_turns(void **state)
     end_world(w);
 }
 
+// A message of call `call`, its Call-ID header, method and To written as told.
+static void offer_written(struct world *w, const char *method, unsigned aor, const char *call_id)
+{
+    char text[1000];
+    size_t n = (size_t)snprintf(text, sizeof text,
+                                "%s sip:10.0.0.10 SIP/2.0\r\n"
+                                "Via: SIP/2.0/UDP 10.1.0.1:5070;branch=z9hG4bK%u\r\n"
+                                "Max-Forwards: 70\r\n"
+                                "From: <sip:a%u@10.0.0.10>;tag=a\r\n"
+                                "To: <sip:a%u@10.0.0.10>\r\n"
+                                "%s\r\n"
+                                "CSeq: 1 %s\r\n"
+                                "Content-Length: 0\r\n\r\n",
+                                method, aor, aor, aor, call_id, method);
+    struct tnd_datagram d = datagram(text, n);
+
+    assert_int_equal(tnd_dataplane_offer(w->dp, 0, &d, 1), 1);
+}
+
+static uint64_t jobs_of(const struct world *w, uint16_t worker)
+{
+    struct tnd_worker_stats s;
+
+    tnd_dataplane_stats(w->dp, worker, &s);
+    return s.io.jobs;
+}
+
+// Runs what was offered. Returns: the one worker that has ended all of it.
+static uint16_t one_owner(struct world *w, unsigned messages)
+{
+    struct tnd_datagram d[TND_BURST];
+    uint64_t before[2] = {jobs_of(w, 0), jobs_of(w, 1)};
+
+    run(w);
+    while (tnd_dataplane_collect(w->dp, 0, d, TND_BURST) > 0)
+        continue;
+    uint64_t ended[2] = {jobs_of(w, 0) - before[0], jobs_of(w, 1) - before[1]};
+    if ((ended[0] != 0) == (ended[1] != 0) || ended[0] + ended[1] != messages)
+        fail_msg("%lu messages ended at worker 0, %lu at worker 1", ended[0], ended[1]);
+    return ended[1] > 0;
+}
+
+// A look finds some forms of a Call-ID and not others; the owner is the same.
+static void however_a_call_id_is_written(void **state)
+{
+    static const char *const forms[] = {"Call-ID: c%u@h", "i:c%u@h", "CALL-ID : c%u@h ",
+                                        "Call-ID:\r\n c%u@h", "i\t:\r\n\tc%u@h"};
+    struct world *w = make_world(2, true);
+    unsigned at_one = 0, n = sizeof forms / sizeof *forms;
+    char text[100];
+
+    (void)state;
+    for (unsigned call = 0; call < 64; call++) {
+        for (unsigned i = 0; i < 2 * n; i++) { // of an even number each comes in by both queues
+            snprintf(text, sizeof text, forms[i % n], call);
+            offer_written(w, "OPTIONS", i, text);
+        }
+        at_one += one_owner(w, 2 * n);
+    }
+    assert_in_range(at_one, 16, 48);
+    end_world(w);
+}
+
+// Rule 7: an address of record has one owner, whatever Call-IDs its registrations have.
+static void registrations_of_an_address(void **state)
+{
+    struct world *w = make_world(2, true);
+    unsigned at_one = 0;
+    char text[100];
+
+    (void)state;
+    for (unsigned aor = 0; aor < 64; aor++) {
+        for (unsigned i = 0; i < 8; i++) {
+            snprintf(text, sizeof text, "Call-ID: r%u-%u@h", aor, i);
+            offer_written(w, "REGISTER", aor, text);
+        }
+        at_one += one_owner(w, 8);
+    }
+    assert_in_range(at_one, 16, 48);
+    end_world(w);
+}
+
 static double now_s(void)
 {
     struct timespec t;
@@ -178,7 +260,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_CASE(two_workers_with_threads),    WORLD_CASE(idle_workers_sleep),
         WORLD_CASE(a_full_inbox_drops_by_trunk), WORLD_CASE(the_end_comes_with_full_inboxes),
-        WORLD_CASE(two_workers_by_turns),
+        WORLD_CASE(two_workers_by_turns),        WORLD_CASE(however_a_call_id_is_written),
+        WORLD_CASE(registrations_of_an_address),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
