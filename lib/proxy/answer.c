@@ -169,11 +169,12 @@ static void put_warning(struct tnd_edit *edit, const struct tnd_sip_msg *m)
 }
 
 bool tnd__write_answer(struct tnd_engine *e, const struct tnd_job *job, uint16_t status,
-                       struct tnd_edit *edit)
+                       struct tnd_out *out)
 {
     const struct tnd_sip_msg *m = &job->msg;
+    struct tnd_edit *edit = &out->edit;
 
-    tnd_edit_begin(edit, m->data, m->len);
+    tnd_edit_begin(edit, &out->store, m->data, m->len);
     tnd_edit_putz(edit, "SIP/2.0 ");
     tnd_edit_put_u32(edit, status);
     tnd_edit_putz(edit, " ");
@@ -205,7 +206,7 @@ static bool write_487(struct tnd_engine *e, const struct tnd_job *cancel, struct
     out->listener = tnd_policy_listener(e->policy, slot->listener);
     if (out->listener == TND_NO_LISTENER) // taken out of the configuration since
         out->listener = cancel->egress;
-    return tnd__write_answer(e, &invite, slot->invite ? 487 : 481, &out->edit);
+    return tnd__write_answer(e, &invite, slot->invite ? 487 : 481, out);
 }
 
 bool tnd_stage_rewrite(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *job, uint32_t k,
@@ -218,11 +219,11 @@ bool tnd_stage_rewrite(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *jo
     out->dst = job->dst;
     out->listener = job->egress;
     if (job->verdict == TND_VERDICT_ANSWER)
-        ok = tnd__write_answer(e, job, job->answer, &out->edit);
+        ok = tnd__write_answer(e, job, job->answer, out);
     else if (job->msg.is_request)
-        ok = tnd__write_request(e, job, &out->edit);
+        ok = tnd__write_request(e, job, out);
     else
-        ok = tnd__write_response(e, job, &out->edit);
+        ok = tnd__write_response(e, job, out);
     if (!ok)
         tnd_job_drop(e, job, TND_DROP_REWRITE);
     return ok;

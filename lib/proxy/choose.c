@@ -263,12 +263,12 @@ static void lookup_and_draw(struct tnd_engine *e, struct lookup *l)
 // The rewrite itself is the measure; few messages come near.
 static bool outgrows(struct tnd_engine *e, struct tnd_job *job)
 {
-    struct tnd_edit edit;
+    struct tnd_out out;
 
     if (job->msg.len + GROWTH_MAX <= TND_SIP_MAX)
         return false;
-    return !tnd__write_request(e, job, &edit) ||
-           (!job->egress_fixed && edit.out_len + EGRESS_SLACK > TND_SIP_MAX);
+    return !tnd__write_request(e, job, &out) ||
+           (!job->egress_fixed && out.edit.out_len + EGRESS_SLACK > TND_SIP_MAX);
 }
 
 static bool is_settled(const struct tnd_job *job)

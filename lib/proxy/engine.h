@@ -131,6 +131,7 @@ struct tnd_out {
     struct tnd_addr dst;
     uint16_t listener; // to send from
     struct tnd_edit edit;
+    struct tnd_edit_store store;
 };
 
 // A name some request waits for; handed to control by the caller.

@@ -79,7 +79,7 @@ void tnd__route_response(struct tnd_engine *e, struct tnd_job *job);
 void tnd__note_heard(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *job);
 
 // Outputs, one file each.
-bool tnd__write_request(struct tnd_engine *e, struct tnd_job *job, struct tnd_edit *edit);
-bool tnd__write_response(struct tnd_engine *e, const struct tnd_job *job, struct tnd_edit *edit);
+bool tnd__write_request(struct tnd_engine *e, struct tnd_job *job, struct tnd_out *out);
+bool tnd__write_response(struct tnd_engine *e, const struct tnd_job *job, struct tnd_out *out);
 bool tnd__write_answer(struct tnd_engine *e, const struct tnd_job *job, uint16_t status,
-                       struct tnd_edit *edit);
+                       struct tnd_out *out);

@@ -145,13 +145,14 @@ static bool hides_503(const struct tnd_engine *e, const struct tnd_job *job)
     return job->msg.status == 503 && tnd__exhausted(e, job->trunk) != 503;
 }
 
-bool tnd__write_response(struct tnd_engine *e, const struct tnd_job *job, struct tnd_edit *edit)
+bool tnd__write_response(struct tnd_engine *e, const struct tnd_job *job, struct tnd_out *out)
 {
     const struct tnd_sip_msg *m = &job->msg;
+    struct tnd_edit *edit = &out->edit;
     uint8_t via = m->first[TND_HDR_VIA];
     bool via_done = false;
 
-    tnd_edit_begin(edit, m->data, m->len);
+    tnd_edit_begin(edit, &out->store, m->data, m->len);
     if (hides_503(e, job)) {
         tnd_edit_putz(edit, "SIP/2.0 500 Server Internal Error\r\n");
         tnd_edit_skip_to(edit, m->start_line_end);

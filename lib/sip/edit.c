@@ -48,7 +48,7 @@ size_t tnd_edit_write_sum(const struct tnd_edit *e, char *out, uint64_t *sum)
 {
     if (e->overflow)
         return 0;
-    *sum = tnd_sum_active->gather(out, e->piece, e->n);
+    *sum = tnd_sum_active->gather(out, e->store->piece, tnd_edit_pieces(e));
     return e->out_len;
 }
 

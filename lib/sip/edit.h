@@ -17,56 +17,60 @@
 #define TND_EDIT_PIECES 416 // three for each of 128 header fields, and what comes with each message
 #define TND_EDIT_ARENA  1536
 
+// What a list consists of.
+struct tnd_edit_store {
+    struct tnd_str
+        piece[TND_EDIT_PIECES + 1]; // the last is never sent: written before it is looked
+    char arena[TND_EDIT_ARENA];
+};
+
+// A list in the making: small, so that whoever makes it in one place has it in registers.
 struct tnd_edit {
     const char *base; // the original
     uint32_t base_len;
-    uint32_t at;    // how far the original has been dealt with
-    size_t out_len; // length of the result so far
-    uint16_t n;
-    uint16_t arena_used;
+    uint32_t at; // how far the original has been dealt with
+    struct tnd_edit_store *store;
+    struct tnd_str *next; // piece to be written
+    char *text;           // what is free of the arena
+    size_t out_len;       // length of the result so far
     bool overflow;
-    char arena[TND_EDIT_ARENA];
-    struct tnd_str piece[TND_EDIT_PIECES + 1];
 };
 
 // Start on `len` octets at `base`; nothing kept yet.
-static inline void tnd_edit_begin(struct tnd_edit *e, const char *base, size_t len)
+static inline void tnd_edit_begin(struct tnd_edit *e, struct tnd_edit_store *store,
+                                  const char *base, size_t len)
 {
-    e->base = base;
-    e->base_len = (uint32_t)len;
-    e->at = 0;
-    e->out_len = 0;
-    e->n = 0;
-    e->arena_used = 0;
-    e->overflow = len > UINT32_MAX;
+    *e = (struct tnd_edit){.base = base,
+                           .base_len = (uint32_t)len,
+                           .store = store,
+                           .next = store->piece,
+                           .text = store->arena,
+                           .overflow = len > UINT32_MAX};
 }
 
-// Append a piece. The array has one more than may be sent: to write there first and look then is
-// less than to look first.
+static inline unsigned tnd_edit_pieces(const struct tnd_edit *e)
+{
+    return (unsigned)(e->next - e->store->piece);
+}
+
 static inline void tnd__edit_append(struct tnd_edit *e, const char *p, size_t len)
 {
-    e->piece[e->n] = (struct tnd_str){p, len};
+    *e->next++ = (struct tnd_str){p, len};
     e->out_len += len;
-    e->n = (uint16_t)(e->n + (len > 0));
-    if (e->n > TND_EDIT_PIECES) {
-        e->n--;
+    if (e->next > e->store->piece + TND_EDIT_PIECES) {
+        e->next--;
         e->overflow = true;
     }
 }
 
-// A position behind us or past the end is a mistake of the caller's: nothing may be sent.
-static inline bool tnd__edit_in_order(struct tnd_edit *e, uint32_t off)
-{
-    if (off < e->at || off > e->base_len)
-        e->overflow = true;
-    return !e->overflow;
-}
-
-// Keep the original from where we are up to `off` (not below the current position).
+// Keep the original from where we are up to `off`. A position behind us or past the end is a
+// mistake of the caller's: nothing may be sent.
 static inline void tnd_edit_keep_to(struct tnd_edit *e, uint32_t off)
 {
-    if (!tnd__edit_in_order(e, off))
+    if (off <= e->at || off > e->base_len) {
+        e->overflow |= off != e->at;
         return;
+    }
     tnd__edit_append(e, e->base + e->at, off - e->at);
     e->at = off;
 }
@@ -74,7 +78,9 @@ static inline void tnd_edit_keep_to(struct tnd_edit *e, uint32_t off)
 // Leave out the original from where we are up to `off`.
 static inline void tnd_edit_skip_to(struct tnd_edit *e, uint32_t off)
 {
-    if (tnd__edit_in_order(e, off))
+    if (off < e->at || off > e->base_len)
+        e->overflow = true;
+    else
         e->at = off;
 }
 
@@ -82,19 +88,19 @@ static inline void tnd_edit_skip_to(struct tnd_edit *e, uint32_t off)
 // to where it ends. Returns: NULL when there is none, which marks the list.
 static inline char *tnd_edit_room(struct tnd_edit *e, size_t len)
 {
-    if (len > (size_t)TND_EDIT_ARENA - e->arena_used)
+    if (len > (size_t)(e->store->arena + TND_EDIT_ARENA - e->text))
         e->overflow = true;
-    return e->overflow ? NULL : e->arena + e->arena_used;
+    return e->overflow ? NULL : e->text;
 }
 
-static inline void tnd_edit_text(struct tnd_edit *e, const char *end)
+static inline void tnd_edit_text(struct tnd_edit *e, char *end)
 {
-    const char *text = e->arena + e->arena_used;
-    struct tnd_str *last = &e->piece[e->n - (e->n > 0)];
+    const char *text = e->text;
     size_t len = (size_t)(end - text);
+    struct tnd_str *last = e->next - 1;
 
-    e->arena_used = (uint16_t)(e->arena_used + len);
-    if (e->n == 0 || last->p + last->len != text) {
+    e->text = end;
+    if (e->next == e->store->piece || last->p + last->len != text) {
         tnd__edit_append(e, text, len);
         return;
     }

@@ -145,7 +145,7 @@ static size_t put_number(char *out, unsigned v)
     return n;
 }
 
-// The digits of each octet and a dot, in memory order: every request we forward says `received`.
+// Every request we forward says `received`, and Max-Forwards.
 // Little endian hosts only: checked in meson.build.
 #define DIGIT(v, unit) ('0' + (v) / (unit) % 10)
 #define OCTET(v)                                                                   \
@@ -156,7 +156,7 @@ static size_t put_number(char *out, unsigned v)
 #define OCTETS16(v) OCTETS4(v), OCTETS4((v) + 4), OCTETS4((v) + 8), OCTETS4((v) + 12)
 #define OCTETS64(v) OCTETS16(v), OCTETS16((v) + 16), OCTETS16((v) + 32), OCTETS16((v) + 48)
 
-static const uint32_t octet_text[256] = {OCTETS64(0), OCTETS64(64), OCTETS64(128), OCTETS64(192)};
+const uint32_t tnd__octet_text[256] = {OCTETS64(0), OCTETS64(64), OCTETS64(128), OCTETS64(192)};
 
 size_t tnd_addr_bare_text(const struct tnd_addr *a, char *out)
 {
@@ -169,7 +169,7 @@ size_t tnd_addr_bare_text(const struct tnd_addr *a, char *out)
         return strlen(out);
     }
     for (unsigned i = 0; i < 4; i++) {
-        memcpy(out + n, &octet_text[a->ip[i]], sizeof *octet_text);
+        memcpy(out + n, &tnd__octet_text[a->ip[i]], sizeof *tnd__octet_text);
         n += 2u + (a->ip[i] > 9) + (a->ip[i] > 99);
     }
     out[--n] = '\0';

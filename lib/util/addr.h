@@ -105,6 +105,15 @@ size_t tnd_addr_host_text(const struct tnd_addr *a, char *out);
 // Write the IP without brackets, as Via's `received` wants it (RFC 3261 25.1, RFC 5118 4.5).
 size_t tnd_addr_bare_text(const struct tnd_addr *a, char *out);
 
+// The digits of an octet and a dot, in memory order.
+extern const uint32_t tnd__octet_text[256];
+
+// An octet in decimal.
+static inline struct tnd_str tnd_octet_text(uint8_t v)
+{
+    return (struct tnd_str){(const char *)&tnd__octet_text[v], 1u + (v > 9) + (v > 99)};
+}
+
 // Write host and, unless 0, ":port". `out` has TND_ADDR_TEXT_MAX bytes.
 size_t tnd_addr_text(const struct tnd_addr *a, char *out);
 

@@ -9,8 +9,9 @@
 //
 // Threads: kernels are pure. tnd_sum_active is set before any worker starts.
 // Cost:    one pass; 64 octets in some 5 instructions with AVX-512, a copy in 9. A request of 940
-//          octets in 11 pieces: 81 cycles to copy, of which the sum is 6. So a sum that is worked out
-//          from the received one, or left to a port, would gain less than it takes to ask for it.
+//          octets in 11 pieces: 81 cycles to copy, of which the sum is 6. So a sum that is worked
+//          out from the received one, or left to a port, would gain less than it takes to ask for
+//          it.
 #pragma once
 
 #include <stddef.h>

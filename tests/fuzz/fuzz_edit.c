@@ -17,6 +17,7 @@ struct naive {
 
 static struct naive naive;
 static struct tnd_edit list;
+static struct tnd_edit_store store;
 static char written[NAIVE_MAX];
 
 static void add(const char *p, size_t len)
@@ -147,7 +148,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     naive.len = naive.put = 0;
     naive.at = 0;
     naive.bad = false;
-    tnd_edit_begin(&list, exact, base_len);
+    tnd_edit_begin(&list, &store, exact, base_len);
     while (in.left && naive.len < NAIVE_MAX - 4096)
         step(&in, exact, base_len);
     tnd_edit_end(&list);
@@ -158,7 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     len = tnd_edit_write(&list, written);
     if (list.overflow) {
         check(len == 0, "an overflowed list was written");
-        check(naive.bad || naive.put > TND_EDIT_ARENA || list.n == TND_EDIT_PIECES,
+        check(naive.bad || naive.put > TND_EDIT_ARENA || tnd_edit_pieces(&list) == TND_EDIT_PIECES,
               "overflow without a reason");
     } else {
         check(!naive.bad && naive.put <= TND_EDIT_ARENA, "a bad list was not marked");

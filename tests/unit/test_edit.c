@@ -4,6 +4,7 @@
 #include "sip/edit.h"
 
 static struct tnd_edit e;
+static struct tnd_edit_store store;
 static char out[4096];
 
 static void result_is(const char *want)
@@ -19,7 +20,7 @@ static void result_is(const char *want)
 static void keeps_and_puts(void **state)
 {
     (void)state;
-    tnd_edit_begin(&e, "0123456789", 10);
+    tnd_edit_begin(&e, &store, "0123456789", 10);
     tnd_edit_keep_to(&e, 3);
     tnd_edit_putz(&e, "abc");
     tnd_edit_put(&e, TND_STR("d"));
@@ -46,16 +47,16 @@ static void keeps_and_puts(void **state)
 static void nothing(void **state)
 {
     (void)state;
-    tnd_edit_begin(&e, "", 0);
+    tnd_edit_begin(&e, &store, "", 0);
     tnd_edit_end(&e);
     result_is("");
     assert_false(e.overflow);
-    tnd_edit_begin(&e, "abc", 3);
+    tnd_edit_begin(&e, &store, "abc", 3);
     tnd_edit_skip_to(&e, 3);
     tnd_edit_put(&e, (struct tnd_str){NULL, 0});
     tnd_edit_end(&e);
     result_is("");
-    tnd_edit_begin(&e, "abc", 3);
+    tnd_edit_begin(&e, &store, "abc", 3);
     tnd_edit_end(&e);
     result_is("abc");
 }
@@ -64,13 +65,13 @@ static void nothing(void **state)
 static void neighbours_join(void **state)
 {
     (void)state;
-    tnd_edit_begin(&e, "0123456789", 10);
+    tnd_edit_begin(&e, &store, "0123456789", 10);
     tnd_edit_keep_to(&e, 10);
     tnd_edit_keep_to(&e, 10); // nothing
-    assert_int_equal(e.n, 1);
+    assert_int_equal(tnd_edit_pieces(&e), 1);
     for (int i = 0; i < 100; i++)
         tnd_edit_putz(&e, "x");
-    assert_int_equal(e.n, 2);
+    assert_int_equal(tnd_edit_pieces(&e), 2);
     assert_false(e.overflow);
 }
 
@@ -90,18 +91,18 @@ static void overflows(void **state)
 
     (void)state;
     memset(large, 'y', sizeof large);
-    tnd_edit_begin(&e, "0123456789", 10);
+    tnd_edit_begin(&e, &store, "0123456789", 10);
     tnd_edit_put(&e, (struct tnd_str){large, TND_EDIT_ARENA});
     assert_false(e.overflow);
     assert_int_equal(tnd_edit_write(&e, out), TND_EDIT_ARENA);
     tnd_edit_putz(&e, "z");
     unfit();
 
-    tnd_edit_begin(&e, "0123456789", 10);
+    tnd_edit_begin(&e, &store, "0123456789", 10);
     tnd_edit_put(&e, (struct tnd_str){large, TND_EDIT_ARENA + 1});
     unfit();
 
-    tnd_edit_begin(&e, large, sizeof large);
+    tnd_edit_begin(&e, &store, large, sizeof large);
     for (uint32_t i = 1; i <= TND_EDIT_PIECES; i++) {
         tnd_edit_skip_to(&e, 2 * i);
         tnd_edit_keep_to(&e, 2 * i + 1);
@@ -109,7 +110,7 @@ static void overflows(void **state)
         assert_int_equal(e.out_len, i);
         assert_int_equal(tnd_edit_write(&e, out), i);
     }
-    assert_int_equal(e.n, TND_EDIT_PIECES);
+    assert_int_equal(tnd_edit_pieces(&e), TND_EDIT_PIECES);
     tnd_edit_putz(&e, "one more");
     unfit();
 }
@@ -118,24 +119,24 @@ static void overflows(void **state)
 static void out_of_order(void **state)
 {
     (void)state;
-    tnd_edit_begin(&e, "0123456789", 10);
+    tnd_edit_begin(&e, &store, "0123456789", 10);
     tnd_edit_keep_to(&e, 4);
     tnd_edit_keep_to(&e, 3);
     unfit();
-    tnd_edit_begin(&e, "0123456789", 10);
+    tnd_edit_begin(&e, &store, "0123456789", 10);
     tnd_edit_keep_to(&e, 4);
     tnd_edit_skip_to(&e, 3);
     unfit();
-    tnd_edit_begin(&e, "0123456789", 10);
+    tnd_edit_begin(&e, &store, "0123456789", 10);
     tnd_edit_keep_to(&e, 11);
     unfit();
-    tnd_edit_begin(&e, "0123456789", 10);
+    tnd_edit_begin(&e, &store, "0123456789", 10);
     tnd_edit_skip_to(&e, UINT32_MAX);
     unfit();
-    tnd_edit_begin(&e, "0123456789", 10);
+    tnd_edit_begin(&e, &store, "0123456789", 10);
     tnd_edit_put_hex(&e, 1, 17);
     unfit();
-    tnd_edit_begin(&e, "0123456789", 10);
+    tnd_edit_begin(&e, &store, "0123456789", 10);
     tnd_edit_put_hex(&e, 1, 0);
     unfit();
 }
