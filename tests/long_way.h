@@ -101,6 +101,40 @@ static inline bool long_way_numbers(const struct tnd_sip_msg *m)
     return true;
 }
 
+// Whether each field of a header is a list of name-addrs; `first` gets the first one's URI.
+static inline bool long_way_list(const struct tnd_sip_msg *m, enum tnd_hdr id,
+                                 struct tnd_span *first)
+{
+    bool good = true;
+
+    for (unsigned i = m->first[id]; i != TND_SIP_NO_HDR; i = m->hdr[i].next) {
+        uint16_t at = m->hdr[i].value, end = (uint16_t)(at + m->hdr[i].value_len);
+        struct tnd_span item, uri;
+        bool star = id == TND_HDR_CONTACT && end - at == 1 && m->data[at] == '*';
+
+        while (!star && tnd_name_addr_next(m->data, &at, end, &item, &uri))
+            if (first->off == 0 && i == m->first[id])
+                *first = uri;
+        good &= star || (at == end && m->hdr[i].value_len > 0);
+    }
+    return good;
+}
+
+// What a request may not have malformed, and nobody reads of an answer.
+static inline bool long_way_lists(const struct tnd_sip_msg *m)
+{
+    struct tnd_span contact = {0}, route = {0};
+    bool contacts = long_way_list(m, TND_HDR_CONTACT, &contact);
+    bool routes =
+        long_way_list(m, TND_HDR_ROUTE, &route) & long_way_list(m, TND_HDR_RECORD_ROUTE, &route);
+
+    if (memcmp(&contact, &m->contact_uri, sizeof contact) != 0)
+        return false;
+    if (m->error == TND_SIP_ERR_NONE && m->is_request)
+        return contacts && routes;
+    return m->error == TND_SIP_ERR_CONTACT ? !contacts : m->error != TND_SIP_ERR_ROUTE || !routes;
+}
+
 // Returns: what was read differently, or NULL.
 static inline const char *long_way_differs(const struct tnd_sip_msg *m)
 {
@@ -110,6 +144,8 @@ static inline const char *long_way_differs(const struct tnd_sip_msg *m)
         return "Via";
     if (!long_way_numbers(m))
         return "a number";
+    if (!long_way_lists(m))
+        return "a list of name-addrs";
     if (m->error != TND_SIP_ERR_NONE)
         return NULL;
     if (!long_way_name_addr(m, TND_HDR_FROM, m->from_uri, m->from_tag))

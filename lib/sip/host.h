@@ -17,6 +17,9 @@ bool tnd__ipv4(const char *base, struct tnd_span s, struct tnd_addr *out);
 // Returns: offset after the host, or 0 when malformed.
 size_t tnd__host_any(struct tnd__text t, size_t at, size_t end, struct tnd_addr *ip);
 
+// Parse the IPv6 address in brackets at `at`. Returns: as tnd__host_any.
+size_t tnd__ipv6_reference(const char *base, size_t at, size_t end, struct tnd_addr *ip);
+
 #define TND__EACH(b) (0x0101010101010101ULL * (b))
 
 // Bit i: whether octet i of the eight at `p` is a dot. For octets below 0x80.
@@ -98,7 +101,7 @@ TND__INLINE bool tnd__quad_lanes(const char *p, unsigned len, struct tnd_addr *i
     first &= (1u << len) - 1;
     second = first & (first - 1);
     third = second & (second - 1);
-    if (third == 0 || (third & (third - 1)) != 0)
+    if (tnd__unlikely(third == 0 || (third & (third - 1)) != 0))
         return false; // not three dots
     end = (unsigned)__builtin_ctz(first) | (unsigned)__builtin_ctz(second) << 8 |
           (unsigned)__builtin_ctz(third) << 16 | len << 24;
@@ -115,7 +118,7 @@ TND__INLINE bool tnd__quad_lanes(const char *p, unsigned len, struct tnd_addr *i
     gap = _mm_and_si128(gap, k[TND__Q_LOW]);
     bad = _mm_or_si128(bad, _mm_cmpgt_epi32(_mm_shuffle_epi8(k[TND__Q_LEAST], gap), value));
     bad = _mm_or_si128(bad, _mm_cmpgt_epi32(value, k[TND__Q_MOST]));
-    if (!_mm_testz_si128(bad, bad))
+    if (tnd__unlikely(!_mm_testz_si128(bad, bad)))
         return false;
     end = (unsigned)_mm_cvtsi128_si32(_mm_shuffle_epi8(value, k[TND__Q_VALUE]));
     memcpy(ip->ip, &end, sizeof end);
@@ -126,7 +129,8 @@ TND__INLINE bool tnd__quad_lanes(const char *p, unsigned len, struct tnd_addr *i
 
 // Parse a dotted quad of `len` characters of host names, at most 15; TND__ROOM octets from `p`
 // on may be read. Returns: false when it is none, which the long way may see differently.
-TND__INLINE bool tnd__quad(const char *p, unsigned len, struct tnd_addr *ip)
+static __attribute__((noinline, unused)) bool tnd__quad(const char *p, unsigned len,
+                                                        struct tnd_addr *ip)
 {
 #ifdef __AVX2__
     return tnd__quad_lanes(p, len, ip);
@@ -135,28 +139,34 @@ TND__INLINE bool tnd__quad(const char *p, unsigned len, struct tnd_addr *ip)
 #endif
 }
 
-// Whether two dots stand side by side in [at, end), or may, in what follows behind it.
-TND__INLINE bool tnd__maybe_empty_label(const char *d, size_t at, size_t end)
+// Whether two dots stand side by side in the `len` octets at `p`, or may, in what follows behind
+// them; TND__ROOM octets behind them may be read.
+TND__INLINE bool tnd__maybe_empty_label(const char *p, size_t len)
 {
-    end--; // nothing pairs with the last octet
 #ifdef __AVX2__
-    for (; at < end; at += 15) {
-        __m128i text = _mm_loadu_si128((const __m128i *)(d + at));
-        int dots = _mm_movemask_epi8(_mm_cmpeq_epi8(text, _mm_set1_epi8('.')));
+    const __m256i dot = _mm256_set1_epi8('.');
+    uint32_t dots;
 
-        if (dots & dots >> 1)
-            return true;
-    }
+    // Nothing pairs with the last octet. No loop: what is longer is rare.
+    if (tnd__likely(len <= 17))
+        dots = (uint32_t)_mm_movemask_epi8(
+            _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)p), _mm256_castsi256_si128(dot)));
+    else if (len <= 33)
+        dots = (uint32_t)_mm256_movemask_epi8(
+            _mm256_cmpeq_epi8(_mm256_loadu_si256((const __m256i *)p), dot));
+    else
+        return true;
+    return (dots & dots >> 1) != 0;
 #else
-    for (; at < end; at += 7) {
-        uint64_t x = tnd__load8(d + at) ^ TND__EACH('.');
+    for (size_t at = 0; at + 1 < len; at += 7) {
+        uint64_t x = tnd__load8(p + at) ^ TND__EACH('.');
 
         x = ~(((x & TND__EACH(0x7f)) + TND__EACH(0x7f)) | x) & TND__EACH(0x80);
         if (x & x >> 8)
             return true;
     }
-#endif
     return false;
+#endif
 }
 
 // Whether [at, end), the run of characters of hosts at `at`, is a host; TND__ROOM octets behind
@@ -166,12 +176,12 @@ TND__INLINE bool tnd__plain_host(const char *d, size_t at, size_t end, struct tn
     if ((uint8_t)(d[at] - '0') <= 9)
         return end - at <= 15 && tnd__quad(d + at, (unsigned)(end - at), ip);
     // A name: no label is empty, and not all of it are digits.
-    return end > at && d[at] != '.' && !tnd__maybe_empty_label(d, at, end);
+    return end > at && d[at] != '.' && !tnd__maybe_empty_label(d + at, end - at);
 }
 
 // As tnd__host_any with the port behind it, if there is one, for the common forms in a value that
 // has room. Returns: offset after both, or 0 when only the long way can tell.
-TND__INLINE size_t tnd__host_port(struct tnd__text t, size_t at, struct tnd_span *host,
+TND__INLINE size_t tnd__host_port(struct tnd__text t, size_t at, size_t end, struct tnd_span *host,
                                   struct tnd_addr *ip, uint16_t *port)
 {
     uint64_t stops = tnd__stops(t, TND_RUN_HOST, at);
@@ -180,8 +190,12 @@ TND__INLINE size_t tnd__host_port(struct tnd__text t, size_t at, struct tnd_span
     if (tnd__unlikely(stops == 0))
         return 0;
     p = at + tnd__first(stops);
-    if (!tnd__plain_host(t.d, at, p, ip))
-        return 0;
+    if (tnd__unlikely(!tnd__plain_host(t.d, at, p, ip))) {
+        p = t.d[at] == '[' ? tnd__ipv6_reference(t.d, at, end, ip) : 0;
+        if (p == 0 || p - at >= 64)
+            return 0;
+        stops = tnd__stops(t, TND_RUN_HOST, p) << (p - at); // its own colons are none
+    }
     *host = tnd__span(at, p);
     if (t.d[p] != ':')
         return p;

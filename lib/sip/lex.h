@@ -104,6 +104,8 @@ static inline size_t tnd__skip(struct tnd__text t, enum tnd_run run, size_t at, 
     return p < end ? p : end;
 }
 
+size_t tnd__long_run_end(const uint64_t *stops, size_t at);
+
 // The octets from `at` on that stop a run of that kind: bit 0 stands for `at`, and the lower 57
 // bits are there. For values with more than one mark in them: each is one step from the last.
 TND__INLINE uint64_t tnd__stops(struct tnd__text t, enum tnd_run run, size_t at)
@@ -119,6 +121,15 @@ TND__INLINE uint64_t tnd__but_first(uint64_t stops)
 TND__INLINE size_t tnd__first(uint64_t stops)
 {
     return (size_t)__builtin_ctzll(stops);
+}
+
+// As tnd_scan_find, where the run is short: in one step.
+TND__INLINE size_t tnd__run_end(struct tnd__text t, enum tnd_run run, size_t at)
+{
+    uint64_t stops = tnd__stops(t, run, at);
+
+    return tnd__likely(stops != 0) ? at + tnd__first(stops)
+                                   : tnd__long_run_end(t.maps->stop[run], at);
 }
 
 // The first `n` octets of `w`, zeros behind them; all eight for n from 8 to 31.
@@ -228,10 +239,10 @@ TND__INLINE bool tnd__digits4(const char *p, size_t n, uint32_t *number)
 {
     uint32_t w;
 
-    if (n - 1 > 3)
+    if (tnd__unlikely(n - 1 > 3))
         return false;
-    w = (tnd__load4(p) ^ 0x30303030) << (32 - 8 * n); // the digits are the upper octets
-    if (((w + 0x76767676) | w) & 0x80808080)
+    w = (tnd__load4(p) ^ 0x30303030) << (32 - 8 * (uint32_t)n); // the digits are the upper octets
+    if (tnd__unlikely(((w + 0x76767676) | w) & 0x80808080))
         return false;
     w = (w * (10 << 8 | 1) >> 8) & 0x00ff00ff; // two numbers of two digits
     *number = w * (100 << 16 | 1) >> 16;
@@ -244,14 +255,14 @@ TND__INLINE bool tnd__port(const char *p, size_t n, uint16_t *port)
 {
     uint32_t v, last;
 
-    if (tnd__likely(tnd__digits4(p, n, &v))) {
-        *port = (uint16_t)v;
-        return v != 0;
+    if (tnd__unlikely(!tnd__digits4(p, n, &v))) {
+        last = (uint8_t)(p[4] - '0');
+        if (n != 5 || last > 9 || !tnd__digits4(p, 4, &v))
+            return false;
+        v = v * 10 + last;
+        if (v > 65535)
+            return false;
     }
-    last = (uint8_t)(p[4] - '0');
-    if (n != 5 || last > 9 || !tnd__digits4(p, 4, &v))
-        return false;
-    v = v * 10 + last;
     *port = (uint16_t)v;
-    return v - 1 < 65535;
+    return v != 0;
 }

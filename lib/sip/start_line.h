@@ -67,12 +67,17 @@ static void status_line(struct tnd_sip_msg *m, const char *d, size_t end)
     m->reason = tnd__span(p < end ? p + 1 : end, end);
 }
 
-TND__INLINE void request_uri(struct tnd_sip_msg *m, struct tnd__text t)
+// Read on from where tnd__plain_uri ended.
+static __attribute__((noinline)) void rest_of_uri(struct reader *r, size_t p)
 {
-    if (!tnd__uri(t, m->ruri_text, &m->ruri))
-        fault(m, TND_SIP_ERR_RURI, m->ruri_text.off);
+    struct tnd_sip_msg *m = r->m;
+    struct tnd_span s = m->ruri_text;
+
+    if (!(p != 0 ? tnd__uri_tail(r->t, p, s.off + s.len, &m->ruri)
+                 : tnd__uri_any(r->t, s, &m->ruri)))
+        fault(m, TND_SIP_ERR_RURI, s.off);
     else if (m->ruri.scheme == TND_SCHEME_OTHER)
-        fault(m, TND_SIP_ERR_SCHEME, m->ruri_text.off);
+        fault(m, TND_SIP_ERR_SCHEME, s.off);
     else if (m->ruri.headers.off)
         fault(m, TND_SIP_ERR_RURI, m->ruri.headers.off); // s19.1.1: no headers there
 }
@@ -97,21 +102,25 @@ static __attribute__((noinline)) size_t any_request_line(struct tnd_sip_msg *m, 
     return last;
 }
 
-TND__INLINE void request_line(struct tnd_sip_msg *m, struct tnd__text t, size_t end)
+TND__INLINE void request_line(struct reader *r, struct tnd__text t, size_t end)
 {
-    size_t method = tnd_scan_find(t.maps, TND_RUN_TOKEN, 0), last = end - 7;
+    size_t method = tnd__run_end(t, TND_RUN_TOKEN, 0), last = end - 7, p;
+    struct tnd_sip_msg *m = r->m;
     const char *d = t.d;
 
     m->is_request = true;
     m->method_text = tnd__span(0, method);
     m->method = (uint8_t)tnd__method_lookup(t, m->method_text);
     if (tnd__unlikely(end < method + 10 || method == 0 || d[method] != ' ' ||
-                      tnd__load8(d + end - 8) != tnd__load8(" SIP/2.0")))
+                      tnd__load8(d + end - 8) != tnd__load8(" SIP/2.0"))) {
         last = any_request_line(m, d, method, end);
-    if (last == 0)
-        return;
+        if (last == 0)
+            return;
+    }
     m->ruri_text = tnd__span(method + 1, last - 1);
-    request_uri(m, t);
+    p = tnd__plain_uri(t, method + 1, last - 1, &m->ruri);
+    if (tnd__unlikely(p != last - 1))
+        rest_of_uri(r, p);
 }
 
 TND__INLINE bool is_sip_slash(const char *p)
@@ -134,5 +143,5 @@ TND__INLINE void start_line(struct reader *r)
     if (end >= 4 && is_sip_slash(t.d))
         status_line(m, t.d, end);
     else
-        request_line(m, t, end);
+        request_line(r, t, end);
 }

@@ -53,7 +53,54 @@ bool tnd__ipv4(const char *base, struct tnd_span s, struct tnd_addr *out)
     return true;
 }
 
-static size_t ipv6_reference(const char *base, size_t at, size_t end, struct tnd_addr *ip)
+static int hex_digit(char c)
+{
+    return c <= '9' ? c - '0' : tnd_lower(c) - 'a' + 10;
+}
+
+// Parse the IPv6 address in [at, end) if it is of groups of hex digits alone, with one "::" or
+// none. Returns: false for another form too, which tnd_addr_parse_ip may know.
+static bool plain_ipv6(const char *base, size_t at, size_t end, uint8_t out[16])
+{
+    size_t n = 0, gap = 17; // octets read, and how many of them before the "::"
+    uint8_t ip[16];
+
+    if (end - at >= 2 && base[at] == ':' && base[at + 1] == ':') {
+        gap = 0;
+        at += 2;
+    }
+    while (at < end) {
+        size_t stop = at + 4 < end ? at + 4 : end, from = at;
+        unsigned group = 0;
+
+        for (; at < stop && tnd_char_is(base[at], TND_C_HEX); at++)
+            group = group << 4 | (unsigned)hex_digit(base[at]);
+        if (at == from || n == 16)
+            return false;
+        ip[n++] = (uint8_t)(group >> 8);
+        ip[n++] = (uint8_t)group;
+        if (at == end)
+            break;
+        if (base[at++] != ':' || at == end)
+            return false;
+        if (base[at] == ':') {
+            if (gap <= 16)
+                return false;
+            gap = n;
+            at++;
+        }
+    }
+    if (gap > 16 ? n != 16 : n == 16)
+        return false;
+    if (gap > 16)
+        gap = n;
+    memset(out, 0, 16);
+    memcpy(out, ip, gap);
+    memcpy(out + 16 - (n - gap), ip + gap, n - gap);
+    return true;
+}
+
+size_t tnd__ipv6_reference(const char *base, size_t at, size_t end, struct tnd_addr *ip)
 {
     const char *close = memchr(base + at, ']', end - at);
     size_t after;
@@ -61,6 +108,10 @@ static size_t ipv6_reference(const char *base, size_t at, size_t end, struct tnd
     if (!close)
         return 0;
     after = (size_t)(close - base) + 1;
+    if (plain_ipv6(base, at + 1, after - 1, ip->ip)) {
+        ip->family = 6;
+        return after;
+    }
     if (!tnd_addr_parse_ip((struct tnd_str){base + at, after - at}, ip) || ip->family != 6)
         return 0;
     return after;
@@ -88,7 +139,7 @@ size_t tnd__host_any(struct tnd__text t, size_t at, size_t end, struct tnd_addr 
     size_t p;
 
     if (at < end && d[at] == '[')
-        return ipv6_reference(d, at, end, ip);
+        return tnd__ipv6_reference(d, at, end, ip);
     p = tnd__skip(t, TND_RUN_HOST, at, end);
     if (tnd__has_room(t, p) && tnd__plain_host(d, at, p, ip))
         return p;
@@ -121,11 +172,6 @@ static bool userinfo(const char *base, size_t at, size_t end, struct tnd_uri *ou
     if (colon)
         out->password = tnd__span(user_end + 1, end);
     return true;
-}
-
-static int hex_digit(char c)
-{
-    return c <= '9' ? c - '0' : tnd_lower(c) - 'a' + 10;
 }
 
 bool tnd_uri_name_is(struct tnd_str name, struct tnd_str want)

@@ -15,27 +15,30 @@ bool tnd__tel(struct tnd__text t, size_t at, size_t end, struct tnd_uri *out);
 // that is not there leaves the one of `out`.
 bool tnd__uri_tail(struct tnd__text t, size_t at, size_t end, struct tnd_uri *out);
 
-// As tnd_uri_parse, into an `out` that is all zero. No run may pass the end of `s`.
-TND__INLINE bool tnd__uri(struct tnd__text t, struct tnd_span s, struct tnd_uri *out)
+// Parse the URI in [at, end), in a value that has room, into an `out` that is all zero. No run may
+// pass `end`.
+// Returns: offset of its parameters, which are for tnd__uri_tail, or `end`; 0 when only the long
+// way can tell.
+TND__INLINE size_t tnd__plain_uri(struct tnd__text t, size_t at, size_t end, struct tnd_uri *out)
 {
-    size_t at = s.off, end = s.off + s.len, user = at + 4, host = user, p;
+    size_t user = at + 4, host = user, p;
     const char *d = t.d;
 
-    if (!tnd__has_room(t, end) || s.len <= 4 || !tnd__is_sip(d + at))
-        return tnd__uri_any(t, s, out);
+    // What is shorter than "sip:" has not all of it.
+    if (tnd__unlikely(!tnd__has_room(t, end) || !tnd__is_sip(d + at)))
+        return 0;
     // Users are numbers and names, most of them.
-    p = tnd_scan_find(t.maps, TND_RUN_HOST, user + (d[user] == '+'));
+    p = tnd__run_end(t, TND_RUN_HOST, user + (d[user] == '+'));
     if (tnd__likely(d[p] == '@' && p != user)) {
         out->user = tnd__span(user, p);
         host = p + 1;
     }
-    p = tnd__host_port(t, host, &out->host, &out->ip, &out->port);
-    if (p != end) {
-        // Without a user what follows may be part of one.
-        if (p == 0 || host == user || d[p] != ';' || tnd_scan_find(t.maps, TND_RUN_URI, p) != end)
-            return tnd__uri_any(t, s, out);
-    }
-    out->whole = s;
+    p = tnd__host_port(t, host, end, &out->host, &out->ip, &out->port);
+    // Without a user what follows the host may be part of one.
+    if (p != end &&
+        (p == 0 || host == user || d[p] != ';' || tnd__run_end(t, TND_RUN_URI, p) != end))
+        return 0;
+    out->whole = tnd__span(at, end);
     out->scheme = TND_SCHEME_SIP;
-    return p == end || tnd__uri_tail(t, p, end, out);
+    return p;
 }

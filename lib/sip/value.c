@@ -23,6 +23,17 @@ size_t tnd__skip_octets(const char *base, enum tnd_run run, size_t at, size_t en
     return at;
 }
 
+size_t tnd__long_run_end(const uint64_t *stops, size_t at)
+{
+    uint64_t w = stops[at / 64] >> at % 64;
+
+    if (w)
+        return at + tnd__first(w);
+    for (at = at / 64 + 1; stops[at] == 0; at++)
+        ;
+    return at * 64 + tnd__first(stops[at]);
+}
+
 size_t tnd__skip_quoted(const char *base, size_t at, size_t end)
 {
     for (at++; at < end; at++) {
@@ -172,32 +183,28 @@ static bool step_over_comma(const char *base, size_t p, size_t end, uint16_t *at
     return true;
 }
 
-bool tnd__name_addr_rest(struct tnd__text t, size_t start, size_t p, uint16_t *at, uint16_t end,
-                         struct tnd_span *item)
-{
-    struct tnd__param param;
-    enum tnd__step step;
-
-    do
-        step = tnd__param_next(t, &p, end, &param);
-    while (step == TND__FOUND);
-    if (step == TND__MALFORMED)
-        return false;
-    *item = tnd__span(start, tnd__trim_lws(t.d, start, p));
-    return step_over_comma(t.d, p, end, at);
-}
-
 bool tnd__name_addr_next(struct tnd__text t, uint16_t *at, uint16_t end, struct tnd_span *item,
                          struct tnd_span *uri)
 {
-    size_t start = tnd__skip_lws(t.d, *at, end), p;
+    const char *base = t.d;
+    size_t start = tnd__skip_lws(base, *at, end), p;
+    struct tnd__param param;
+    enum tnd__step step;
 
     if (start == end) {
         *at = end;
         return false;
     }
     p = tnd__name_addr(t, start, end, uri);
-    return p != 0 && tnd__name_addr_rest(t, start, p, at, end, item);
+    if (p == 0)
+        return false;
+    do
+        step = tnd__param_next(t, &p, end, &param);
+    while (step == TND__FOUND);
+    if (step == TND__MALFORMED)
+        return false;
+    *item = tnd__span(start, tnd__trim_lws(base, start, p));
+    return step_over_comma(base, p, end, at);
 }
 
 bool tnd_name_addr_next(const char *base, uint16_t *at, uint16_t end, struct tnd_span *item,

@@ -64,46 +64,71 @@ TND__INLINE size_t tnd__skip_tokens(struct tnd__text t, size_t at)
     return stops ? at + tnd__first(stops) : at;
 }
 
-// As tnd__name_addr for the common forms, but for what may follow.
-// Returns: offset behind the '>', or 0 when only the long way can tell.
-TND__INLINE size_t tnd__plain_name_addr(struct tnd__text t, size_t at, size_t end,
-                                        struct tnd_span *uri)
+// As tnd__name_addr for the common forms, but for what may follow, which is at `behind`.
+// Returns: false when only the long way can tell.
+TND__INLINE bool tnd__plain_name_addr(struct tnd__text t, size_t at, size_t end,
+                                      struct tnd_span *uri, size_t *behind)
 {
     const char *d = t.d;
     size_t p = at, q;
 
-    if (!tnd__has_room(t, end))
-        return 0;
+    if (tnd__unlikely(!tnd__has_room(t, end)))
+        return false;
     if (d[p] == '"') {
-        p = tnd_scan_find(t.maps, TND_RUN_QUOTE, p + 1);
-        if (p >= end || d[p] != '"')
-            return 0;
-        p += d[p + 1] == ' ' ? 2 : 1;
-    } else if (d[p] != '<') {
+        p = tnd__run_end(t, TND_RUN_QUOTE, p + 1);
+        if (tnd__unlikely(p >= end || d[p] != '"'))
+            return false;
+        p++;
+        p += d[p] == ' ';
+    } else if (tnd__unlikely(d[p] != '<')) {
         p = tnd__skip_tokens(t, p);
     }
-    if (d[p] != '<' || !tnd__is_sip(d + p + 1))
-        return 0;
-    q = tnd_scan_find(t.maps, TND_RUN_URI, p + 5);
-    if (d[q] != '>' || q == p + 5)
-        return 0;
+    if (tnd__unlikely(d[p] != '<' || !tnd__is_sip(d + p + 1)))
+        return false;
+    q = tnd__run_end(t, TND_RUN_URI, p + 5);
+    if (tnd__unlikely(d[q] != '>' || q == p + 5))
+        return false;
     *uri = tnd__span(p + 1, q);
-    return q + 1;
+    *behind = q + 1;
+    return true;
 }
 
 // Parse the display name and URI at `at` of From, To, Contact, Route (s20.10, s25.1).
 // Returns: offset of what follows (';', ',' or `end`), or 0 when malformed.
 TND__INLINE size_t tnd__name_addr(struct tnd__text t, size_t at, size_t end, struct tnd_span *uri)
 {
-    size_t p = t.maps ? tnd__plain_name_addr(t, at, end, uri) : 0;
+    size_t p;
 
-    return p != 0 && tnd__ends_param(t.d, p, end) ? p : tnd__name_addr_any(t, at, end, uri);
+    if (t.maps && tnd__plain_name_addr(t, at, end, uri, &p) && tnd__ends_param(t.d, p, end))
+        return p;
+    return tnd__name_addr_any(t, at, end, uri);
 }
 
-// Go from what follows a name-addr of a list, at `p`, over its parameters to the next element.
-// As tnd__name_addr_next, of the element that begins at `start`.
-bool tnd__name_addr_rest(struct tnd__text t, size_t start, size_t p, uint16_t *at, uint16_t end,
-                         struct tnd_span *item);
+// Skip the parameters from `at` on, each ";name", ";name=value" or ";name=\"quoted\"", in a value
+// that has room. Returns: offset of what is no such parameter: a ',', `end`, or what only the long
+// way can tell.
+TND__INLINE size_t tnd__skip_params(struct tnd__text t, size_t at, size_t end)
+{
+    const char *d = t.d;
+
+    while (at != end && d[at] == ';') {
+        size_t p = tnd__run_end(t, TND_RUN_TOKEN, at + 1), from = p + 1;
+
+        if (p == at + 1)
+            break;
+        if (d[p] == '=' && d[from] == '"') {
+            p = tnd__run_end(t, TND_RUN_QUOTE, from + 1);
+            if (p >= end || d[p++] != '"')
+                break;
+        } else if (d[p] == '=') {
+            p = tnd__run_end(t, TND_RUN_VALUE, from);
+        }
+        if (!tnd__ends_param(d, p, end))
+            break;
+        at = p;
+    }
+    return at;
+}
 
 // As tnd_name_addr_next.
 bool tnd__name_addr_next(struct tnd__text t, uint16_t *at, uint16_t end, struct tnd_span *item,

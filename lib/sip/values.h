@@ -36,6 +36,16 @@ TND__INLINE const struct tnd_sip_hdr *only_of(struct tnd_sip_msg *m, enum tnd_hd
 
 // ---- Via --------------------------------------------------------------------------------
 
+// Read on from where tnd__plain_via ended. As tnd_via_parse.
+static __attribute__((noinline)) size_t rest_of_via(struct reader *r, size_t at, size_t p,
+                                                    size_t end, struct tnd_via *via)
+{
+    if (p == 0)
+        return tnd__via_any(r->t, at, end, via);
+    tnd__plain_via_params(r->t, &p, end, via);
+    return tnd__via_params(r->t, at, p, end, via);
+}
+
 // The second via-parm: at `at` in the field `h`, or in a field behind when that is 0.
 static __attribute__((noinline)) void second_via(struct reader *r, const struct tnd_sip_hdr *h,
                                                  size_t at)
@@ -44,9 +54,11 @@ static __attribute__((noinline)) void second_via(struct reader *r, const struct 
 
     for (;; at = h->value) {
         if (at != 0) {
+            size_t end = value_end(h), start = tnd__skip_lws(r->t.d, at, end), p;
+
             memset(&m->via2, 0, sizeof m->via2); // of one that was malformed
-            if (tnd__via(r->t, tnd__skip_lws(r->t.d, at, value_end(h)), value_end(h), &m->via2) !=
-                0)
+            p = tnd__plain_via(r->t, start, end, &m->via2);
+            if (p == end || rest_of_via(r, start, p, end, &m->via2) != 0)
                 return;
             field_fault(m, TND_SIP_ERR_VIA, at);
         }
@@ -56,21 +68,23 @@ static __attribute__((noinline)) void second_via(struct reader *r, const struct 
     }
 }
 
-static __attribute__((noinline)) void vias(struct reader *r)
+TND__INLINE void vias(struct reader *r, struct tnd_sip_msg *m, struct tnd__text t)
 {
-    const struct tnd__text t = {.d = r->t.d, .len = r->t.len, .maps = &r->scan.maps};
-    struct tnd_sip_msg *m = r->m;
     const struct tnd_sip_hdr *h = first_of(m, TND_HDR_VIA);
-    size_t next;
+    size_t end, p;
 
     if (!h)
         return;
-    next = tnd__via(t, h->value, value_end(h), &m->via);
-    if (next == 0)
-        field_fault(m, TND_SIP_ERR_VIA, h->value);
+    end = value_end(h);
+    p = tnd__plain_via(t, h->value, end, &m->via);
+    if (tnd__unlikely(p != end)) {
+        p = rest_of_via(r, h->value, p, end, &m->via);
+        if (p == 0)
+            field_fault(m, TND_SIP_ERR_VIA, h->value);
+    }
     // A request's other Vias are the business of those who wrote them.
     if (!m->is_request)
-        second_via(r, h, next == 0 || next == value_end(h) ? 0 : next + 1);
+        second_via(r, h, p == 0 || p == end ? 0 : p + 1);
 }
 
 // ---- From and To ------------------------------------------------------------------------
@@ -98,13 +112,13 @@ static __attribute__((noinline)) void any_tag(struct reader *r, size_t p, size_t
 // Whether all that is in [p, end), in a value that has room, is one tag.
 TND__INLINE bool lone_tag(struct tnd__text t, size_t p, size_t end, struct tnd_span *tag)
 {
-    uint64_t name = tnd__load8(t.d + p) | 0x20202000; // three letters
     size_t q;
 
-    if (tnd__first_octets(name ^ tnd__load8(";tag=\0\0"), 5) != 0)
+    if (tnd__unlikely((tnd__load4(t.d + p) | 0x20202000) != tnd__load4(";tag") || // three letters
+                      t.d[p + 4] != '='))
         return false;
-    q = tnd_scan_find(t.maps, TND_RUN_VALUE, p + 5);
-    if (q != end || q == p + 5)
+    q = tnd__run_end(t, TND_RUN_VALUE, p + 5);
+    if (tnd__unlikely(q != end || q == p + 5))
         return false;
     *tag = tnd__span(p + 5, q);
     return true;
@@ -127,17 +141,17 @@ static __attribute__((noinline)) void any_from_to(struct reader *r, const struct
     }
 }
 
-TND__INLINE void from_to(struct reader *r, struct tnd__text t, enum tnd_hdr id,
+TND__INLINE void from_to(struct reader *r, struct tnd__text t, const struct tnd_sip_hdr *h,
                          enum tnd_sip_error e, struct tnd_span *uri, struct tnd_span *tag)
 {
-    const struct tnd_sip_hdr *h = only_of(r->m, id, e);
     size_t end, p;
 
     if (!h)
         return;
     end = value_end(h);
-    p = tnd__plain_name_addr(t, h->value, end, uri);
-    if (p != end && (p == 0 || !lone_tag(t, p, end, tag)))
+    if (tnd__unlikely(!tnd__plain_name_addr(t, h->value, end, uri, &p)))
+        any_from_to(r, h, 0, e, uri, tag);
+    else if (p != end && tnd__unlikely(!lone_tag(t, p, end, tag)))
         any_from_to(r, h, p, e, uri, tag);
 }
 
@@ -172,9 +186,8 @@ TND__INLINE bool plain_call_id(struct tnd__text t, size_t at, size_t end)
     return stops && at + tnd__first(stops) == end;
 }
 
-TND__INLINE void call_id(struct reader *r, struct tnd__text t)
+TND__INLINE void call_id(struct tnd_sip_msg *m, struct tnd__text t)
 {
-    struct tnd_sip_msg *m = r->m;
     const struct tnd_sip_hdr *h = only_of(m, TND_HDR_CALL_ID, TND_SIP_ERR_CALL_ID);
 
     if (!h)
@@ -206,9 +219,8 @@ static __attribute__((noinline)) void any_cseq(struct reader *r, size_t value, s
         field_fault(m, TND_SIP_ERR_CSEQ, value);
 }
 
-TND__INLINE void cseq(struct reader *r, struct tnd__text t)
+TND__INLINE void cseq(struct reader *r, struct tnd_sip_msg *m, struct tnd__text t)
 {
-    struct tnd_sip_msg *m = r->m;
     const struct tnd_sip_hdr *h = only_of(m, TND_HDR_CSEQ, TND_SIP_ERR_CSEQ);
     size_t end, digits;
     uint64_t stops, behind;
@@ -218,9 +230,10 @@ TND__INLINE void cseq(struct reader *r, struct tnd__text t)
     end = value_end(h);
     stops = tnd__stops(t, TND_RUN_TOKEN, h->value);
     behind = tnd__but_first(stops);
-    if (tnd__has_room(t, end) && behind && h->value + tnd__first(behind) == end) {
+    if (tnd__likely(tnd__has_room(t, end) && behind && h->value + tnd__first(behind) == end)) {
         digits = tnd__first(stops);
-        if (t.d[h->value + digits] == ' ' && tnd__digits4(t.d + h->value, digits, &m->cseq)) {
+        if (tnd__likely(t.d[h->value + digits] == ' ' &&
+                        tnd__digits4(t.d + h->value, digits, &m->cseq))) {
             m->cseq_method = tnd__span(h->value + digits + 1, end);
             return;
         }
@@ -244,35 +257,50 @@ TND__INLINE bool number_value(struct tnd__text t, const struct tnd_sip_hdr *h, u
 
 // s20.22: 0 to 255. A larger number reads as 70, what a proxy gives where there is none
 // (RFC 4475 3.1.2.4 lets it be as good as absent).
-TND__INLINE void max_forwards(struct reader *r, struct tnd__text t)
+TND__INLINE void max_forwards(struct tnd_sip_msg *m, struct tnd__text t)
 {
-    const struct tnd_sip_hdr *h = only_of(r->m, TND_HDR_MAX_FORWARDS, TND_SIP_ERR_MAX_FORWARDS);
+    const struct tnd_sip_hdr *h = only_of(m, TND_HDR_MAX_FORWARDS, TND_SIP_ERR_MAX_FORWARDS);
     uint64_t v;
 
     if (!h)
         return;
     if (number_value(t, h, &v))
-        r->m->max_forwards = v <= 255 ? (uint16_t)v : 70;
+        m->max_forwards = v <= 255 ? (uint16_t)v : 70;
     else
-        field_fault(r->m, TND_SIP_ERR_MAX_FORWARDS, h->value);
+        field_fault(m, TND_SIP_ERR_MAX_FORWARDS, h->value);
 }
 
-TND__INLINE void content_length(struct reader *r, struct tnd__text t)
+TND__INLINE void content_length(struct reader *r, struct tnd_sip_msg *m, struct tnd__text t)
 {
-    const struct tnd_sip_hdr *h = only_of(r->m, TND_HDR_CONTENT_LENGTH, TND_SIP_ERR_CONTENT_LENGTH);
+    const struct tnd_sip_hdr *h = only_of(m, TND_HDR_CONTENT_LENGTH, TND_SIP_ERR_CONTENT_LENGTH);
     uint64_t v;
 
     if (!h)
         return;
     if (number_value(t, h, &v) && v <= INT32_MAX) {
         r->content_length = (uint32_t)v;
-        r->m->has_content_length = true;
+        m->has_content_length = true;
     } else {
-        field_fault(r->m, TND_SIP_ERR_CONTENT_LENGTH, h->value);
+        field_fault(m, TND_SIP_ERR_CONTENT_LENGTH, h->value);
     }
 }
 
 // ---- Contact and routes -----------------------------------------------------------------
+
+// Whether all behind the first name-addr of a list, which ends at `p`, is of the common forms.
+static bool plain_list(struct tnd__text t, size_t p, size_t end)
+{
+    struct tnd_span uri;
+
+    while ((p = tnd__skip_params(t, p, end)) != end) {
+        if (t.d[p] != ',' || p + 1 == end)
+            return false;
+        p += 1 + (t.d[p + 1] == ' ');
+        if (!tnd__plain_name_addr(t, p, end, &uri, &p))
+            return false;
+    }
+    return true;
+}
 
 // Walk a list of name-addrs to its end. `first` gets the first one's URI.
 // p: behind the first one, which is `first`; 0 when it is not of a common form.
@@ -284,10 +312,9 @@ static __attribute__((noinline)) void name_addrs(struct reader *r, const struct 
     struct tnd_span item, uri;
     bool more;
 
-    if (p != 0 && tnd__ends_param(r->t.d, p, end))
-        more = tnd__name_addr_rest(r->t, at, p, &at, end, &item);
-    else
-        more = tnd__name_addr_next(r->t, &at, end, &item, first);
+    if (p != 0 && plain_list(r->t, p, end))
+        return;
+    more = tnd__name_addr_next(r->t, &at, end, &item, first);
     if (!more)
         *first = (struct tnd_span){0};
     while (more)
@@ -301,17 +328,19 @@ static __attribute__((noinline)) void name_addrs(struct reader *r, const struct 
 TND__INLINE void list_of(struct reader *r, struct tnd__text t, const struct tnd_sip_hdr *h,
                          enum tnd_sip_error e, struct tnd_span *first)
 {
-    size_t p = tnd__plain_name_addr(t, h->value, value_end(h), first);
+    size_t end = value_end(h), p;
 
-    if (p != value_end(h))
+    if (tnd__unlikely(!tnd__plain_name_addr(t, h->value, end, first, &p)))
+        name_addrs(r, h, 0, e, first);
+    else if (p != end)
         name_addrs(r, h, p, e, first);
 }
 
-TND__INLINE void contacts(struct reader *r, struct tnd__text t)
+TND__INLINE void contacts(struct reader *r, struct tnd_sip_msg *m, struct tnd__text t)
 {
-    struct tnd_span *first = &r->m->contact_uri, others;
+    struct tnd_span *first = &m->contact_uri, others;
 
-    for (const struct tnd_sip_hdr *h = first_of(r->m, TND_HDR_CONTACT); h; h = next_of(r->m, h)) {
+    for (const struct tnd_sip_hdr *h = first_of(m, TND_HDR_CONTACT); h; h = next_of(m, h)) {
         if (h->value_len != 1 || t.d[h->value] != '*')
             list_of(r, t, h, TND_SIP_ERR_CONTACT, first);
         first = &others;
@@ -331,14 +360,15 @@ TND__INLINE void read_fields(struct reader *r)
     const struct tnd__text t = {.d = r->t.d, .len = r->t.len, .maps = &r->scan.maps};
     struct tnd_sip_msg *m = r->m;
 
-    vias(r);
-    from_to(r, t, TND_HDR_FROM, TND_SIP_ERR_FROM, &m->from_uri, &m->from_tag);
-    from_to(r, t, TND_HDR_TO, TND_SIP_ERR_TO, &m->to_uri, &m->to_tag);
-    call_id(r, t);
-    cseq(r, t);
-    max_forwards(r, t);
-    content_length(r, t);
-    contacts(r, t);
+    vias(r, m, t);
+    from_to(r, t, only_of(m, TND_HDR_FROM, TND_SIP_ERR_FROM), TND_SIP_ERR_FROM, &m->from_uri,
+            &m->from_tag);
+    from_to(r, t, only_of(m, TND_HDR_TO, TND_SIP_ERR_TO), TND_SIP_ERR_TO, &m->to_uri, &m->to_tag);
+    call_id(m, t);
+    cseq(r, m, t);
+    max_forwards(m, t);
+    content_length(r, m, t);
+    contacts(r, m, t);
     if (m->is_request &&
         (m->first[TND_HDR_ROUTE] & m->first[TND_HDR_RECORD_ROUTE]) != TND_SIP_NO_HDR) {
         routes(r, first_of(m, TND_HDR_ROUTE));

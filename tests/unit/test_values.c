@@ -2,6 +2,8 @@
 // long ways do, with and without room behind them, and what makes a value malformed is the same.
 #include "cmocka_all.h"
 
+#include <stdio.h>
+
 #include "guard.h"
 #include "long_way.h"
 #include "random.h"
@@ -109,6 +111,23 @@ static const char *const tags[] = {"",
                                    ";",
                                    ";tag=\"q\"",
                                    ";;tag=3"};
+static const char *const list_params[] = {"",
+                                          "",
+                                          ";expires=600",
+                                          ";+sip.instance=\"<urn:uuid:1>\"",
+                                          ";q=0.5;ob",
+                                          ";x=\"a\\\"b\"",
+                                          ";x=\"a",
+                                          ";x=",
+                                          ";=x",
+                                          ";",
+                                          ";;lr",
+                                          " ;lr",
+                                          ";x =y",
+                                          ";x=a,b",
+                                          ";x=\"a\"b",
+                                          ";x=<y>"};
+static const char *const commas[] = {",", ", ", " ,", ",,", ",  ", ",\r\n ", ", ,", ",\t"};
 static const char *const numbers[] = {
     "0",    "1",          "70",         "255",        "256",
     "9999", "0001",       "12345",      "00070",      "7x",
@@ -176,7 +195,7 @@ static void put_name_addr(struct text *t)
 static void put_via(struct text *t)
 {
     PUT(t, via_starts, 3);
-    PUT(t, hosts, 7);
+    PUT(t, hosts, 8);
     PUT(t, ports, 4);
     for (unsigned n = (unsigned)(test_random(&seed) % 4); n > 0; n--)
         PUT(t, via_params, 5);
@@ -195,12 +214,14 @@ static void put_party(struct text *t)
     PUT(t, tags, 3);
 }
 
-static void put_contact(struct text *t)
+static void put_list(struct text *t)
 {
     put_name_addr(t);
-    if (test_random(&seed) % 3 == 0) {
-        put(t, ",");
+    PUT(t, list_params, 5);
+    while (test_random(&seed) % 3 == 0) {
+        PUT(t, commas, 2);
         put_name_addr(t);
+        PUT(t, list_params, 5);
     }
 }
 
@@ -236,7 +257,7 @@ static void put_message(struct text *t)
     put_field(t, "From: ", put_party);
     put_field(t, "To: ", put_party);
     put_field(t, "Max-Forwards: ", put_hops);
-    put_field(t, "Contact: ", put_contact);
+    put_field(t, test_random(&seed) % 4 ? "Contact: " : "Record-Route: ", put_list);
     put_field(t, "Call-ID: ", put_call_id);
     put_field(t, "CSeq: ", put_cseq);
     put(t, "l: 0\r\n\r\n");
@@ -278,9 +299,70 @@ static void as_the_long_ways(void **state)
     assert_in_range(good, ROUNDS / 20, ROUNDS / 2);
 }
 
+// One address, or what looks like one, as the C library reads it.
+static bool read_ipv6(const char *address)
+{
+    size_t len = strlen(address);
+    struct tnd_addr want = {0};
+    struct tnd_uri uri;
+    char text[64];
+    bool is;
+
+    snprintf(text, sizeof text, "sip:[%s]", address);
+    is = tnd_addr_parse_ip((struct tnd_str){text + 4, len + 2}, &want) && want.family == 6;
+    if (tnd_uri_parse(text, (struct tnd_span){0, (uint16_t)(len + 6)}, &uri) != is ||
+        (is && memcmp(&uri.ip, &want, sizeof want) != 0))
+        fail_msg("seed %d: %s", SEED, text);
+    return is;
+}
+
+static void ipv6_as_inet_pton(void **state)
+{
+    static const char alphabet[] = "0123:::::abF....gz";
+    static const char *const edges[] = {"::",
+                                        ":::",
+                                        ":",
+                                        "1:2:3:4:5:6:7:8",
+                                        "1:2:3:4:5:6:7::",
+                                        "::2:3:4:5:6:7:8",
+                                        "1:2:3:4:5:6:7:8::",
+                                        "::1:2:3:4:5:6:7:8",
+                                        "1:2:3:4::5:6:7:8",
+                                        "1::2::3",
+                                        "1:2:3:4:5:6:7",
+                                        "1:2:3:4:5:6:7:",
+                                        "12345::",
+                                        "1:2:3:4:5:6:7:8:9",
+                                        ":1::",
+                                        "::1:",
+                                        "::ffff:192.0.2.1",
+                                        "2001:DB8::a"};
+    unsigned good = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof edges / sizeof *edges; i++)
+        read_ipv6(edges[i]);
+    for (unsigned round = 0; round < 400000; round++) {
+        unsigned len = (unsigned)(test_random(&seed) % (round % 2 ? 12 : 41)),
+                 group = 2 + round % 4;
+        char address[64] = "";
+
+        // Groups of equal length now and then, or hardly any address would have eight.
+        for (unsigned i = 0; i < len; i++)
+            address[i] = round % 3 == 0 && i % group == group - 1
+                             ? ':'
+                             : alphabet[test_random(&seed) % (round % 3 ? sizeof alphabet - 1 : 4)];
+        good += read_ipv6(address);
+    }
+    assert_in_range(good, 5000, 200000);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(as_the_long_ways)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(as_the_long_ways),
+        cmocka_unit_test(ipv6_as_inet_pton),
+    };
 
     return cmocka_run_group_tests_name("values", tests, NULL, NULL);
 }
