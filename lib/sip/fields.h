@@ -51,7 +51,6 @@ TND__INLINE void enter(struct tnd_sip_msg *m, struct chains *c, size_t n, size_t
                        size_t stop, size_t end, enum tnd_hdr id)
 {
     struct tnd_sip_hdr *h = &m->hdr[n];
-
     h->line = (uint16_t)line;
     h->value = (uint16_t)at;
     h->value_len = (uint16_t)(stop - at);
@@ -115,55 +114,69 @@ static __attribute__((noinline)) size_t any_line(struct reader *r, struct chains
     return n + 1;
 }
 
-// Read the line from `line` to the LF at `lf`, if it is a field of the form nearly all have: a
-// name of at least one letter, a colon, a blank, a value that begins and ends with none, CRLF.
-// Requires: eight octets from `line` on, and room for a field.
-// Returns: how many fields there are now, `n` when it is not of that form.
-TND__INLINE size_t plain_line(struct tnd__text t, struct tnd_sip_msg *m, struct chains *c, size_t n,
-                              size_t line, size_t lf)
+// Read the plain lines (scan.h) from line `i` to before `to`, as far as they are fields of the
+// form that nearly all have: behind the name a colon and a blank, a value that begins and ends
+// with none. They are the fields from `n` on.
+// Requires: 16 octets from the start of each line on, and room for so many fields.
+// Returns: the first line that is not of that form, or `to`.
+TND__INLINE size_t plain_lines(const struct reader *r, struct chains *c, size_t n, size_t i,
+                               size_t to)
 {
-    const char *d = t.d;
-    size_t colon = tnd_scan_find(t.maps, TND_RUN_TOKEN, line), at = colon + 2;
+    const uint16_t *lfs = r->scan.lf;
+    const char *d = r->t.d;
+    struct tnd_sip_msg *m = r->m;
 
-    if (tnd__unlikely(d[colon] != ':' || colon == line))
-        return n;
-    if (tnd__unlikely(d[colon + 1] != ' '))
-        at = colon + 1;
-    if (tnd__unlikely((uint8_t)d[at] <= ' ' || d[lf - 1] != '\r' || (uint8_t)d[lf - 2] <= ' '))
-        return n;
-    enter(m, c, n, line, at, lf - 1, lf + 1, tnd__hdr_lookup(d + line, colon - line));
-    return n + 1;
+    for (size_t line = lfs[i - 1] + 1u; i < to; i++, n++) {
+        const struct tnd__form *form = tnd__form_at(d + line);
+        size_t lf = lfs[i], value;
+        enum tnd_hdr id;
+
+        if (tnd__likely(form != NULL)) {
+            id = (enum tnd_hdr)form->id;
+            value = line + form->len;
+        } else {
+            size_t colon = tnd_scan_find(&r->scan.maps, TND_RUN_TOKEN, line);
+
+            if (tnd__unlikely(colon == line || tnd__load2(d + colon) != tnd__load2(": ")))
+                break;
+            id = tnd__hdr_lookup(d + line, colon - line);
+            value = colon + 2;
+        }
+        if (tnd__unlikely((uint8_t)d[value] <= ' ' || (uint8_t)d[lf - 2] <= ' '))
+            break;
+        enter(m, c, n, line, value, lf - 1, lf + 1, id);
+        line = lf + 1;
+    }
+    return i;
 }
 
-// How many lines there are that end with an LF, have eight octets from their first on, and cannot
-// be more fields than there is room for.
-TND__INLINE size_t plain_lines(const struct tnd_scan *s, size_t n, size_t len)
+// How many lines may be read as plain ones: they have 16 octets from their first on, and cannot be
+// more fields than there is room for.
+TND__INLINE size_t plain_ones(const struct tnd_scan *s, size_t len)
 {
-    if (n > TND_SIP_HDRS_MAX)
-        n = TND_SIP_HDRS_MAX;
-    while (n > 1 && (s->lf[n - 1] >= len || s->lf[n - 2] + 9u > len))
+    size_t n = s->plain < TND_SIP_HDRS_MAX ? s->plain : TND_SIP_HDRS_MAX;
+
+    while (n > 1 && s->lf[n - 2] + 17u > len)
         n--;
     return n;
 }
 
-TND__INLINE void list_fields(struct reader *r)
+// A function of its own: it needs all registers there are.
+static __attribute__((noinline)) void list_fields(struct reader *r)
 {
     const struct tnd_scan *s = &r->scan;
-    size_t lines = s->ended ? s->n - 1u : s->n, plain = plain_lines(s, lines, r->t.len), n = 0;
-    const struct tnd__text t = {.d = r->t.d, .len = r->t.len, .maps = &r->scan.maps};
-    struct tnd_sip_msg *m = r->m;
+    size_t lines = s->ended ? s->n - 1u : s->n, plain = plain_ones(s, r->t.len), n = 0;
     struct chains c = no_chains;
 
     if (lines > 1 && is_blank(r->t.d[s->lf[0] + 1]))
         field_fault(r->m, TND_SIP_ERR_HEADER, s->lf[0] + 1u); // a fold of the start line
-    for (size_t i = 1, line = s->lf[0] + 1u; i < lines; i++) {
-        size_t lf = s->lf[i], before = n;
+    for (size_t i = 1; i < lines; i++) {
+        size_t next = i < plain ? plain_lines(r, &c, n, i, plain) : i;
 
-        if (tnd__likely(i < plain))
-            n = plain_line(t, m, &c, n, line, lf);
-        if (tnd__unlikely(n == before))
-            n = any_line(r, &c, n, line, lf);
-        line = lf + 1;
+        n += next - i;
+        i = next;
+        if (tnd__unlikely(i < lines))
+            n = any_line(r, &c, n, s->lf[i - 1] + 1u, s->lf[i]);
     }
-    m->n_hdrs = (uint8_t)n;
+    r->m->n_hdrs = (uint8_t)n;
 }

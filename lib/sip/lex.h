@@ -15,9 +15,6 @@
 #include "sip/msg.h"
 #include "sip/scan.h"
 
-// What a kernel compiles into its parser, for its own instruction set.
-#define TND__INLINE static inline __attribute__((always_inline))
-
 #define tnd__likely(c)   __builtin_expect(!!(c), 1)
 #define tnd__unlikely(c) __builtin_expect(!!(c), 0)
 
@@ -46,6 +43,14 @@ static inline struct tnd__text tnd__text(const char *d, size_t from, size_t to,
 TND__INLINE bool tnd__has_room(struct tnd__text t, size_t end)
 {
     return end + TND__ROOM <= t.len;
+}
+
+static inline uint16_t tnd__load2(const char *p)
+{
+    uint16_t w;
+
+    memcpy(&w, p, sizeof w);
+    return w;
 }
 
 static inline uint32_t tnd__load4(const char *p)

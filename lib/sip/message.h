@@ -91,8 +91,10 @@ TND__INLINE void clear(struct tnd_sip_msg *m)
     m->max_forwards = TND_SIP_MF_ABSENT;
 }
 
-TND__INLINE enum tnd_sip_error tnd__message(tnd__block_fn whole, tnd__part_fn part,
-                                            const char *data, size_t len, struct tnd_sip_msg *out)
+typedef void (*tnd__lines_fn)(const char *data, uint32_t len, struct tnd_scan *out);
+
+TND__INLINE enum tnd_sip_error tnd__message(tnd__lines_fn lines, const char *data, size_t len,
+                                            struct tnd_sip_msg *out)
 {
     struct reader r;
 
@@ -114,7 +116,7 @@ TND__INLINE enum tnd_sip_error tnd__message(tnd__block_fn whole, tnd__part_fn pa
     r.t.maps = &r.scan.maps;
     r.avail = (size_t)len;
     r.content_length = 0;
-    tnd__lines(whole, part, data, (uint32_t)r.t.len, &r.scan);
+    lines(data, (uint32_t)r.t.len, &r.scan);
     start_line(&r);
     list_fields(&r);
     read_fields(&r);
@@ -124,11 +126,13 @@ TND__INLINE enum tnd_sip_error tnd__message(tnd__block_fn whole, tnd__part_fn pa
     return (enum tnd_sip_error)out->error;
 }
 
-// A kernel: whole and part are its functions for the masks of one block (scan_blocks.h).
-#define TND_SCAN_KERNEL(isa, whole, part)                                                     \
-    static void lines(const char *data, uint32_t len, struct tnd_scan *out)                   \
+// A kernel: whole, part and ends are its functions for one block (scan_blocks.h). The scan is a
+// function of its own: it needs all registers there are.
+#define TND_SCAN_KERNEL(isa, whole, part, ends)                                               \
+    static __attribute__((noinline)) void lines(const char *data, uint32_t len,               \
+                                                struct tnd_scan *out)                         \
     {                                                                                         \
-        tnd__lines(whole, part, data, len, out);                                              \
+        tnd__lines(whole, part, ends, data, len, out);                                        \
     }                                                                                         \
     static void maps(const char *data, uint32_t from, uint32_t to, struct tnd_scan_maps *out) \
     {                                                                                         \
@@ -136,7 +140,7 @@ TND__INLINE enum tnd_sip_error tnd__message(tnd__block_fn whole, tnd__part_fn pa
     }                                                                                         \
     static enum tnd_sip_error parse(const char *data, size_t len, struct tnd_sip_msg *out)    \
     {                                                                                         \
-        return tnd__message(whole, part, data, len, out);                                     \
+        return tnd__message(lines, data, len, out);                                           \
     }                                                                                         \
     const struct tnd_scan_kernel tnd_scan_##isa = {                                           \
         .name = #isa, .lines = lines, .maps = maps, .parse = parse}

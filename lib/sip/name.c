@@ -37,6 +37,77 @@ const struct tnd__name tnd__names[32] = {
     [28] = NAME("l", TND_HDR_CONTENT_LENGTH),
 };
 
+// A letter counts but for its case, other characters wholly, and nothing behind the text.
+#define BITS(s, i) \
+    (uint8_t)(LETTER(s, i) == 0 ? 0x00 : LETTER(s, i) >= 'a' && LETTER(s, i) <= 'z' ? 0xdf : 0xff)
+#define SIXTEEN(f, s)                                                                             \
+    {                                                                                             \
+        f(s, 0), f(s, 1), f(s, 2), f(s, 3), f(s, 4), f(s, 5), f(s, 6), f(s, 7), f(s, 8), f(s, 9), \
+            f(s, 10), f(s, 11), f(s, 12), f(s, 13), f(s, 14), f(s, 15)                            \
+    }
+#define FORM(s, number, other)                                                        \
+    {                                                                                 \
+        .text = SIXTEEN((uint8_t)LETTER, s), .bits = SIXTEEN(BITS, s), .len = LEN(s), \
+        .id = number, .also = other                                                   \
+    }
+// No line begins with an LF.
+#define NONE                             \
+    {                                    \
+        .text = {'\n'}, .bits = { 0xff } \
+    }
+
+// Each in the slot that tnd__form_at finds it in, or in one that another refers to. Headers that
+// the engine does not read are here where most messages have them.
+const struct tnd__form tnd__forms[64] = {
+    [0] = FORM("proxy-require: ", TND_HDR_PROXY_REQUIRE, 0),
+    [1] = FORM("allow: ", TND_HDR_OTHER, 5),
+    [2] = FORM("content-length: ", TND_HDR_CONTENT_LENGTH, 3),
+    [3] = FORM("content-type: ", TND_HDR_OTHER, 0),
+    [4] = FORM("k: ", TND_HDR_OTHER, 0),
+    [5] = FORM("allow-events: ", TND_HDR_OTHER, 0),
+    [7] = FORM("retry-after: ", TND_HDR_RETRY_AFTER, 0),
+    [8] = FORM("via: ", TND_HDR_VIA, 0),
+    [10] = FORM("authorization: ", TND_HDR_OTHER, 0),
+    [14] = FORM("l: ", TND_HDR_CONTENT_LENGTH, 0),
+    [17] = FORM("max-forwards: ", TND_HDR_MAX_FORWARDS, 0),
+    [18] = FORM("f: ", TND_HDR_FROM, 0),
+    [20] = FORM("expires: ", TND_HDR_OTHER, 0),
+    [21] = FORM("call-id: ", TND_HDR_CALL_ID, 0),
+    [23] = FORM("route: ", TND_HDR_ROUTE, 0),
+    [25] = FORM("m: ", TND_HDR_CONTACT, 0),
+    [27] = FORM("from: ", TND_HDR_FROM, 0),
+    [32] = FORM("t: ", TND_HDR_TO, 0),
+    [34] = FORM("contact: ", TND_HDR_CONTACT, 2),
+    [35] = FORM("user-agent: ", TND_HDR_OTHER, 0),
+    [42] = FORM("event: ", TND_HDR_OTHER, 0),
+    [44] = FORM("to: ", TND_HDR_TO, 0),
+    [45] = FORM("cseq: ", TND_HDR_CSEQ, 0),
+    [46] = FORM("server: ", TND_HDR_OTHER, 0),
+    [48] = FORM("i: ", TND_HDR_CALL_ID, 0),
+    [50] = FORM("require: ", TND_HDR_OTHER, 0),
+    [51] = FORM("c: ", TND_HDR_OTHER, 0),
+    [52] = FORM("v: ", TND_HDR_VIA, 0),
+    [56] = FORM("record-route: ", TND_HDR_RECORD_ROUTE, 0),
+    [57] = FORM("supported: ", TND_HDR_OTHER, 0),
+    [63] = FORM("subject: ", TND_HDR_OTHER, 0),
+    [6] = NONE,
+    [9] = NONE,
+    [11 ... 13] = NONE,
+    [15 ... 16] = NONE,
+    [19] = NONE,
+    [22] = NONE,
+    [24] = NONE,
+    [26] = NONE,
+    [28 ... 31] = NONE,
+    [33] = NONE,
+    [36 ... 41] = NONE,
+    [43] = NONE,
+    [47] = NONE,
+    [49] = NONE,
+    [53 ... 55] = NONE,
+    [58 ... 62] = NONE,
+};
+
 static const char *const method_names[TND_METHOD_COUNT] = {
     [TND_METHOD_OTHER] = "other",
     [TND_METHOD_INVITE] = "INVITE",

@@ -22,6 +22,9 @@
 #include "sip/msg.h"
 #include "util/isa.h"
 
+// What a kernel compiles into its parser, for its own instruction set.
+#define TND__INLINE static inline __attribute__((always_inline))
+
 // Physical lines of a header section: its fields, their folds, the start line and the empty line.
 #define TND_SCAN_LINES_MAX 512
 #define TND_SCAN_MAX       16384 // octets; TND_SIP_MAX, and what offsets of lines can name
@@ -45,6 +48,7 @@ struct tnd_scan_maps {
 
 struct tnd_scan {
     uint16_t n;       // lines listed
+    uint16_t plain;   // lines [0, plain) are not empty, end with CRLF and have no other CR
     uint16_t bare_cr; // first CR with no LF after it, in the lines listed; `len` if none
     bool ended;       // the last line listed is the empty one
     uint16_t lf[TND_SCAN_LINES_MAX]; // [0, n): offset of the line's LF; `len` when it has none

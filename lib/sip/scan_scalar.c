@@ -77,4 +77,14 @@ static inline void part(const char *block, uint32_t len, struct tnd__masks *m)
     whole(copy, m);
 }
 
-TND_SCAN_KERNEL(scalar, whole, part);
+static inline bool ends(const char *block, const struct tnd__masks *m, uint64_t *cr)
+{
+    uint64_t lf_next = m->lf >> 1 | (uint64_t)(block[64] == '\n') << 63;
+    uint64_t cr_after =
+        m->cr >> 2 | (uint64_t)(block[64] == '\r') << 62 | (uint64_t)(block[65] == '\r') << 63;
+
+    *cr = m->cr;
+    return ((m->cr ^ lf_next) | (m->cr & cr_after)) != 0;
+}
+
+TND_SCAN_KERNEL(scalar, whole, part, ends);

@@ -7,7 +7,8 @@
 //
 // A level names all that its kernels may use:
 //   avx2    AVX2, BMI1, BMI2, FMA (Haswell, Zen)
-//   avx512  these and AVX-512 F, BW, CD, DQ, VL (Skylake-SP, Zen 4)
+//   avx512  these and AVX-512 F, BW, CD, DQ, VL, VBMI (Ice Lake, Zen 4); the processors before
+//           VBMI lower their clock for 512-bit registers, and are served better by avx2
 //
 // Threads: tnd_isa_select before any worker starts, or in a test; after that all only read.
 #pragma once

@@ -17,7 +17,7 @@ static void same_lines(const struct tnd_scan *a, const struct tnd_scan *b, uint3
 {
     uint32_t to = a->n ? a->lf[a->n - 1] + (a->lf[a->n - 1] < len) : 0;
 
-    CHECK(a->n == b->n && a->bare_cr == b->bare_cr && a->ended == b->ended);
+    CHECK(a->n == b->n && a->plain == b->plain && a->bare_cr == b->bare_cr && a->ended == b->ended);
     CHECK(memcmp(a->lf, b->lf, a->n * sizeof a->lf[0]) == 0);
     same_maps(&a->maps, &b->maps, 0, to);
 }

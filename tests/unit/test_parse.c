@@ -471,32 +471,87 @@ static void header_names(void **state)
         {"c", TND_HDR_OTHER},
         {"k", TND_HDR_OTHER},
         {"Content-Type", TND_HDR_OTHER},
+        {"Contents-Type", TND_HDR_OTHER},
+        {"Allow-Event", TND_HDR_OTHER},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         size_t len = strlen(known[i].name);
 
-        // Each letter in both cases; each octet changed in each bit but the case bit.
-        for (unsigned flip = 0; flip < len * 8; flip++) {
+        // Each letter in both cases; each octet changed in each bit but the case bit. Once with
+        // the message's end near, once with more behind.
+        for (unsigned flip = 0; flip < 2 * len * 8; flip++) {
+            const char *body = flip < len * 8 ? "" : "sixteen octets..";
             char line[64];
-            char *octet = line + flip / 8;
+            unsigned at = flip / 8 % (unsigned)len;
+            char *octet = line + at;
             bool same;
 
             sprintf(line, "%s: x", known[i].name);
             *octet ^= (char)(1 << flip % 8);
-            same = tnd_lower(*octet) == tnd_lower(known[i].name[flip / 8]);
+            same = tnd_lower(*octet) == tnd_lower(known[i].name[at]);
             if (len < 2 && !same)
                 continue; // another compact form
-            tnd_sip_parse(text, (size_t)sprintf(text, INVITE CRLF "%s" CRLF CRLF, line), &m);
+            tnd_sip_parse(text, (size_t)sprintf(text, INVITE CRLF "%s" CRLF CRLF "%s", line, body),
+                          &m);
             if (!tnd_char_is(*octet, TND_C_TOKEN)) {
                 if (m.n_hdrs == 1 && m.hdr[0].id == known[i].id)
-                    fail_msg("octet %u of '%s' may be 0x%02x", flip / 8, known[i].name, *octet);
+                    fail_msg("octet %u of '%s' may be 0x%02x", at, known[i].name, *octet);
                 continue;
             }
             assert_int_equal(m.n_hdrs, 1);
             if (m.hdr[0].id != (same ? known[i].id : TND_HDR_OTHER))
                 fail_msg("'%s' is taken for %u", line, m.hdr[0].id);
+        }
+    }
+}
+
+// The fields of a message whose start line ends with LF are read the long way, one by one. So
+// read, a message says what it says with CRLF there, one octet further on.
+static void plain_lines_as_any(void **state)
+{
+    static const char *const names[] = {
+        "Via",          "f", "CALL-ID", "content-length",      "Content-Type",  "Allow-Events",
+        "Allow",        "X", "k",       "Proxy-Authorization", "proxy-require", "Subject",
+        "Max-Forwards", "l", "i",       "P-Asserted",
+    };
+    static const char hostile[] = {'\r', '\n', ':', ' ', '\t', 0, 0x1a, '-', 'i', 'S', (char)0xba};
+    static char lf[1024];
+    struct tnd_sip_msg any;
+    uint32_t rng = 7;
+
+    (void)state;
+    for (unsigned round = 0; round < 100000; round++) {
+        size_t len = (size_t)sprintf(text, INVITE CRLF), start = len;
+
+        for (unsigned i = 0; i < 6; i++) {
+            rng = rng * 1664525 + 1013904223;
+            len += (size_t)sprintf(
+                text + len, "%s: %.*s" CRLF, names[(rng >> 16) % (sizeof names / sizeof *names)],
+                (int)(rng >> 26), "0123456789 123456789;123456789<sip:789 12345678");
+        }
+        len += (size_t)sprintf(text + len, CRLF "%.*s", (int)(rng >> 20 & 31),
+                               "body body body body body body b");
+        for (unsigned i = 0; i < 2; i++) {
+            rng = rng * 1664525 + 1013904223;
+            text[start + (rng >> 8) % (len - start)] = hostile[(rng >> 4) % sizeof hostile];
+        }
+        memcpy(lf, text, start);
+        lf[start - 2] = '\n';
+        memcpy(lf + start - 1, text + start, len - start);
+        tnd_sip_parse(text, len, &m);
+        tnd_sip_parse(lf, len - 1, &any);
+        assert_int_equal(m.n_hdrs, any.n_hdrs);
+        assert_int_equal(m.error, any.error);
+        assert_int_equal(m.error_at, any.error ? any.error_at + 1 : 0);
+        assert_memory_equal(m.first, any.first, sizeof m.first);
+        for (unsigned i = 0; i < m.n_hdrs; i++) {
+            const struct tnd_sip_hdr *a = &m.hdr[i], *b = &any.hdr[i];
+
+            if (a->line != b->line + 1 || a->value != b->value + 1 || a->end != b->end + 1 ||
+                a->value_len != b->value_len || a->id != b->id || a->next != b->next)
+                fail_msg("round %u, field %u: '%.*s'", round, i, a->end - a->line, text + a->line);
         }
     }
 }
@@ -509,7 +564,8 @@ int main(void)
         cmocka_unit_test(loose_form),       cmocka_unit_test(list_and_chains),
         cmocka_unit_test(keepalives),       cmocka_unit_test(sections_without_end),
         cmocka_unit_test(bounds),           cmocka_unit_test(names),
-        cmocka_unit_test(header_names),     cmocka_unit_test(kernels_by_name),
+        cmocka_unit_test(header_names),     cmocka_unit_test(plain_lines_as_any),
+        cmocka_unit_test(kernels_by_name),
     };
 
     int failed = 0;

@@ -224,6 +224,69 @@ static void scan_empty_lines(void **state)
     }
 }
 
+// The lines of `data`, octet by octet.
+static void model_lines(const char *data, uint32_t len, struct tnd_scan *s)
+{
+    uint32_t from = 0, at = 0;
+
+    s->n = 0;
+    s->ended = false;
+    s->bare_cr = (uint16_t)len;
+    for (; at < len && !s->ended; at++) {
+        if (data[at] == '\r' && (at + 1 == len || data[at + 1] != '\n') && s->bare_cr == len)
+            s->bare_cr = (uint16_t)at;
+        if (data[at] != '\n')
+            continue;
+        s->lf[s->n++] = (uint16_t)at;
+        s->ended = at == from || (at == from + 1 && data[from] == '\r');
+        from = at + 1;
+    }
+    if (!s->ended && from < len)
+        s->lf[s->n++] = (uint16_t)len;
+}
+
+// Lines of all lengths, CRLF and what looks like it at all borders of blocks, against the model.
+static void scan_lines(void **state)
+{
+    static const char *const pieces[] = {"\r\n", "\r\n",     "\r\n", "\n",
+                                         "\r",   "\r\n\r\n", "a\r",  "\n\r"};
+    static struct tnd_scan want, got;
+    uint32_t rng = 1, plain = 0;
+
+    (void)state;
+    for (unsigned round = 0; round < 200000; round++) {
+        char text[400];
+        uint32_t len = 0, strange = round & 1 ? 8 : 3; // of each other one all lines are plain
+
+        for (;;) {
+            const char *piece = pieces[(rng >> 12) % strange];
+            uint32_t run = (rng >> 16) % (round & 2 ? 20 : 90), end = (uint32_t)strlen(piece);
+
+            rng = rng * 1664525 + 1013904223;
+            if (len + run + end > 300)
+                break;
+            memset(text + len, 'a', run);
+            memcpy(text + len + run, piece, end);
+            len += run + end;
+        }
+        memcpy(room.end - len, text, len);
+        model_lines(room.end - len, len, &want);
+        tnd_scan_active->lines(room.end - len, len, &got);
+        if (got.n != want.n || got.ended != want.ended || got.bare_cr != want.bare_cr ||
+            memcmp(got.lf, want.lf, want.n * sizeof want.lf[0]) != 0)
+            fail_msg("round %u, %u octets: %u lines, want %u", round, len, got.n, want.n);
+        for (unsigned i = 0; i < got.plain; i++) {
+            const char *lf = room.end - len + got.lf[i];
+            uint32_t line = i ? got.lf[i - 1] + 1u : 0;
+
+            assert_true(got.lf[i] > line + 1u && lf[0] == '\n' && lf[-1] == '\r');
+            assert_null(memchr(room.end - len + line, '\r', got.lf[i] - line - 1u));
+        }
+        plain += got.plain;
+    }
+    assert_true(plain > 200000); // else this compared the long way with itself
+}
+
 static bool stops(char c, enum tnd_run run)
 {
     static const uint8_t classes[TND_RUN_COUNT] = {
@@ -287,6 +350,7 @@ int main(void)
         cmocka_unit_test(every_octet),         cmocka_unit_test(scan_positions),
         cmocka_unit_test(scan_empty_lines),    cmocka_unit_test(maps_of_each_octet),
         cmocka_unit_test(maps_of_each_length), cmocka_unit_test(hosts_at_the_end),
+        cmocka_unit_test(scan_lines),
     };
     int failed = 0;
 
