@@ -113,7 +113,7 @@ def throughput_rows(by_name):
 
 def plot_throughput(by_name, own_style=False):
     rows = throughput_rows(by_name)
-    return rows and svg.bars("Requests per second: ring to ring, and over a veth wire", rows,
+    return rows and svg.bars("Requests per second: ring to ring, and over veth (kernel-bound)", rows,
                              lambda v: svg.number(v) + "/s", own_style)
 
 

@@ -533,6 +533,15 @@ static void judge_response(struct sim *s, struct call *c, const struct step *ste
 
 // ---- All steps ----------------------------------------------------------------------------------
 
+// Rule 4: a name of ours becomes the trunk's, with its user; a tel URI stays what it is.
+static bool same_request_line(const struct step *step)
+{
+    size_t end = strcspn(step->text, "\r");
+
+    return strncmp(step->text, "INVITE tel:", 11) != 0 ||
+           (end < step->out[0].len && memcmp(step->text, step->out[0].text, end + 1) == 0);
+}
+
 // Forged and foreign datagrams say what they are in their Call-ID: "noise-REASON-..".
 static void judge_noise(struct sim *s, const struct step *step, const struct text *t)
 {
@@ -544,9 +553,10 @@ static void judge_noise(struct sim *s, const struct step *step, const struct tex
     if (id.n > 12 && memcmp(id.p, "noise-relay-", 12) == 0) {
         if (step->n_out)
             model_look(s, NAME_CARRIER, &step->out[0].dst, &look);
-        if (strcmp(step->verdict, "forward") == 0 ? !look.allowed
+        if (strcmp(step->verdict, "forward") == 0 ? !look.allowed || !same_request_line(step)
                                                   : step->n_out != 0 && !look.may_fail)
             wrong(s, step, NULL, "relayed");
+        s->model->tels += step->n_out && strncmp(step->out[0].text, "INVITE tel:", 11) == 0;
         return;
     }
     if (id.n > 14 && memcmp(id.p, "noise-source-", 13) == 0) {
@@ -673,6 +683,8 @@ void model_end(struct sim *s)
     if (s->n_calls >= 2000 &&
         m->inbound * m->hairpins * m->loops * m->pracks * m->callee_requests * m->paired == 0)
         sim_violation(s, "some kind of call never took place: this run proves too little");
+    if (s->n_calls >= 2000 && s->sc->noise && m->tels == 0)
+        sim_violation(s, "no tel URI was forwarded: this run proves too little");
     if (s->twin) {
         uint64_t compared = node_count(s->node, "compared") + node_count(s->twin, "compared");
         if (compared * 10 < m->steps * 9)

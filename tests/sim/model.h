@@ -65,7 +65,7 @@ struct model {
     uint64_t lingering, lingered;
     // What must have happened, or the run proves nothing.
     uint64_t cancels_after_edit, byes_from_outside, stale_draws, inbound, hairpins, loops;
-    uint64_t paired, callee_requests, pracks, same_branches;
+    uint64_t paired, callee_requests, pracks, same_branches, tels;
     uint64_t steps, forwards, answers, absorbed, parked, drops, repeats, draws, sure_draws;
 };
 

@@ -27,6 +27,7 @@ static const char *message(struct sim *s, const char *start, const char *vias, c
 #define CALLER_VIA "Via: SIP/2.0/UDP 10.0.3.3:5060;branch=z9hG4bKx\r\n"
 #define EVIL_VIA   "Via: SIP/2.0/UDP 192.0.2.77:5060;branch=z9hG4bKevil\r\n"
 #define INVITE     "INVITE sip:+49@edge.example SIP/2.0"
+#define INVITE_TEL "INVITE tel:+49-30-7;npdi SIP/2.0"
 
 // From a trunk: each is answered here, to its source, and goes nowhere.
 static void send_faulty(struct sim *s)
@@ -40,6 +41,7 @@ static void send_faulty(struct sim *s)
         {"INVITE sip:+49@edge.example SIP/2.0", "status-403", forged, "10.0.200.200"},
         {"INVITE sip:+49@edge.example SIP/2.0", "status-404", "", "10.0.3.3"},
         {"INVITE sip:+49@edge.example SIP/2.0", "status-404", "", "10.0.2.9"},
+        {"FROB sip:+49@edge.example SIP/2.0", "status-501", "", "10.0.200.200"}, // CSeq: INVITE
         {"INVITE mailto:x@edge.example SIP/2.0", "status-416", "", "10.0.200.200"},
         {"INVITE sip:+49@edge.example SIP/7.0", "status-505", "", "10.0.200.200"},
     };
@@ -105,7 +107,7 @@ static void make_noise(struct sim *s, void *who, uint64_t n)
         break;
     case 4: // a foreign address behind us in Route: the rules decide, never the Route
         send(s, "10.0.200.200:5060", "10.0.0.1:5060",
-             message(s, INVITE, relay_via, "relay", foreign_routes));
+             message(s, sim_below(s, 2) ? INVITE : INVITE_TEL, relay_via, "relay", foreign_routes));
         break;
     case 5:
         send(s, "10.0.200.200:5060", "10.0.0.1:5060", sim_below(s, 2) ? "\r\n\r\n" : "GARBAGE");
