@@ -10,9 +10,10 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment, fragment6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-from lib.edge import Engine, Site, with_trunks
-from lib.knot import Knot
-from lib.netns import Lab, wait_until
+from lib.edge import with_trunks
+from lib.netns import wait_until
+from lib.place import World as Place
+from lib.place import of_module
 from lib.sockets import frame_socket, udp_socket
 
 CONFIG = with_trunks("""\
@@ -54,13 +55,9 @@ class End:
         return f"[{address}]" if self.version == 6 else address
 
 
-class World:
+class World(Place):
     def __init__(self, lab, folder):
-        self.site = Site(lab, targets=1)
-        self.knot = Knot(folder / "knot", ZONES, address="192.0.2.53", port=53, prefix=self.site.dns.argv()).start()
-        self.engine = Engine(self.site.edge, folder, CONFIG)
-        self.engine.wait_up(1, trunk="carrier")
-        self.engine.wait_up(1, trunk="carrier6")
+        super().__init__(lab, folder, CONFIG, ZONES, trunks=("carrier", "carrier6"))
         self.ends = {4: End(self.site, 4, "192.0.2.1", "192.0.2.10", "192.0.2.21"),
                      6: End(self.site, 6, "2001:db8::1", "2001:db8::a", "2001:db8::15")}
         self.macs = {"src": self.site.caller.mac("eth0"), "dst": self.site.edge.mac("wan")}
@@ -74,15 +71,7 @@ class World:
         return sum(w[key] for w in self.engine.workers())
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    with Lab() as lab:
-        w = World(lab, tmp_path_factory.mktemp("fragments"))
-        try:
-            yield w
-            assert w.engine.stop() == 0
-        finally:
-            w.knot.stop()
+world = of_module(World)
 
 
 def body_of(size, seed):

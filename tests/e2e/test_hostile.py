@@ -11,9 +11,10 @@ from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6E
 from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Raw
 
-from lib.edge import Engine, Site, with_trunks
-from lib.knot import Knot
-from lib.netns import Lab, wait_until
+from lib.edge import with_trunks
+from lib.netns import wait_until
+from lib.place import World as Place
+from lib.place import of_module
 from lib.sipp import uac, uas
 from lib.sockets import frame_socket, socket_in, udp_socket
 
@@ -61,14 +62,9 @@ def header(message, name):
     return re.findall(rf"(?mi)^{name}:[ \t]*(.*?)\r$", message.decode())
 
 
-class World:
+class World(Place):
     def __init__(self, lab, folder):
-        self.folder = folder
-        self.site = Site(lab, targets=1)
-        self.knot = Knot(folder / "knot", {"pop.test": ZONE}, address="192.0.2.53", port=53,
-                         prefix=self.site.dns.argv()).start()
-        self.engine = Engine(self.site.edge, folder, CONFIG)
-        self.engine.wait_up(1, trunk="carrier")
+        super().__init__(lab, folder, CONFIG, {"pop.test": ZONE})
         self.edge_mac = self.site.edge.mac("wan")
         self.caller_mac = self.site.caller.mac("eth0")
         self.wire = frame_socket(self.site.caller, "eth0")
@@ -116,14 +112,7 @@ class World:
         pytest.fail(f"something came: {got}")
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    with Lab() as lab:
-        w = World(lab, tmp_path_factory.mktemp("hostile"))
-        try:
-            yield w
-        finally:
-            w.knot.stop()
+world = of_module(World)
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ SIPp at both ends; each end insists on its own Contact in the Request-URI and on
 """
 import pytest
 
-from lib.edge import Engine, Site, with_trunks
-from lib.knot import Knot
-from lib.netns import Lab, wait_until
+from lib.edge import with_trunks
+from lib.netns import wait_until
+from lib.place import World as Place
+from lib.place import of_module
 from lib.scenario import CALLER, SDP, TARGET, Side, must_say, recv_request, recv_response, scenario, timewait
 from lib.sipp import uac, uas
 from lib.sockets import udp_socket
@@ -167,15 +168,9 @@ DIALOGS = {
 }
 
 
-class World:
+class World(Place):
     def __init__(self, lab, folder):
-        self.site = Site(lab, targets=2)
-        self.folder = folder
-        self.knot = Knot(folder / "knot", {"pop.test": ZONE.format("a")}, address="192.0.2.53", port=53,
-                         prefix=self.site.dns.argv())
-        self.knot.start()
-        self.engine = Engine(self.site.edge, folder, CONFIG)
-        self.engine.wait_up(1, trunk="carrier")
+        super().__init__(lab, folder, CONFIG, {"pop.test": ZONE.format("a")}, targets=2)
 
     def write(self, name, steps):
         path = self.folder / f"{name}.scenario"
@@ -205,15 +200,7 @@ class World:
         return lost
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    with Lab() as lab:
-        w = World(lab, tmp_path_factory.mktemp("methods"))
-        try:
-            yield w
-            assert w.engine.stop() == 0
-        finally:
-            w.knot.stop()
+world = of_module(World)
 
 
 def run_dialog(world, name, calls, linger_ms):

@@ -6,6 +6,7 @@ import pytest
 
 from lib.edge import Engine, Site
 from lib.knot import Knot
+from lib.netns import Lab
 
 CONFIG = """
 interfaces:
@@ -65,3 +66,31 @@ def place(lab, tmp_path):
     yield start
     for knot in started:
         knot.stop()
+
+
+class World:
+    """A site, its DNS and one engine, for all tests of a module: see of_module."""
+
+    def __init__(self, lab, folder, config, zones, trunks=("carrier",), targets=1):
+        """zones: name -> text. Ready when one target of each of the trunks is up."""
+        self.folder = folder
+        self.site = Site(lab, targets=targets)
+        self.knot = Knot(folder / "knot", zones, address="192.0.2.53", port=53, prefix=self.site.dns.argv()).start()
+        self.engine = Engine(self.site.edge, folder, config)
+        for trunk in trunks:
+            self.engine.wait_up(1, trunk=trunk)
+
+
+def of_module(make):
+    """The fixture `world` of a module: make(lab, folder) is a World; its engine must end well."""
+    @pytest.fixture(scope="module")
+    def world(tmp_path_factory):
+        with Lab() as lab:
+            made = make(lab, tmp_path_factory.mktemp("world"))
+            try:
+                yield made
+                assert made.engine.stop() == 0
+            finally:
+                made.knot.stop()
+
+    return world
