@@ -72,31 +72,41 @@ static void make_keys(struct choices *c, const struct tnd_hash_key *secret)
     kernel->keys(secret, c->call_keys, (c->n + 7) & ~7U, c->keys);
 }
 
+// Nothing live, or one record with one address: known without a key.
+static inline bool leaves_no_choice(const struct tnd_target_set *s, uint32_t *target)
+{
+    if (s->draw_n > 1)
+        return false;
+    *target = s->draw_n ? tnd_lanes_at(tnd_set_draw(s), 1).lanes[0].only : TND_NO_TARGET;
+    return *target != TND_LANE_MANY;
+}
+
 static void pick_some(const struct tnd_target_set *const sets[], const struct tnd_hash_key *secret,
                       const uint64_t call_keys[], uint32_t n, uint32_t out[])
 {
     struct choices c;
+    uint32_t left = 0;
 
-    c.n = 0;
     for (uint32_t i = 0; i < n; i++)
         __builtin_prefetch(tnd_set_draw(sets[i]));
     for (uint32_t i = 0; i < n; i++) {
         const struct tnd_target_set *s = sets[i];
-        const void *lanes = tnd_set_draw(s);
 
-        out[i] = s->draw_n == 1 ? tnd_lanes_at(lanes, 1).lanes[0].only : TND_LANE_MANY;
-        if (out[i] != TND_LANE_MANY)
+        if (leaves_no_choice(s, &out[i]))
             continue;
-        out[i] = TND_NO_TARGET;
-        c.of[c.n] = i;
-        c.call_keys[c.n] = call_keys[i];
-        c.draws[c.n] = (struct tnd__draw){lanes, s->draw_n};
-        c.n += s->draw_n > 0;
+        c.of[left] = i;
+        c.call_keys[left] = call_keys[i];
+        c.draws[left++] =
+            (struct tnd__draw){tnd_set_draw(s), s->draw_n, tnd_lanes_stride(s->draw_n)};
     }
+    if (left == 0)
+        return;
+    c.n = left;
     make_keys(&c, secret);
-    kernel->draw(c.keys, c.draws, c.n, c.winners);
-    for (uint32_t k = 0; k < c.n; k++) {
-        struct tnd_lane lane = tnd_lanes_at(c.draws[k].lanes, c.draws[k].n).lanes[c.winners[k]];
+    kernel->draw(c.keys, c.draws, left, c.winners);
+    for (uint32_t k = 0; k < left; k++) {
+        const struct tnd_lane *lanes = c.draws[k].lanes;
+        struct tnd_lane lane = lanes[3 * (size_t)c.draws[k].stride + c.winners[k]];
 
         out[c.of[k]] = lane.only != TND_LANE_MANY
                            ? lane.only

@@ -28,7 +28,6 @@ typedef __m256 vfloat, vmask; // a truth is all bits of its lane
 #define f_mul                    _mm256_mul_ps
 #define f_sub                    _mm256_sub_ps
 #define f_min                    _mm256_min_ps
-#define f_max                    _mm256_max_ps
 #define f_fma                    _mm256_fmadd_ps
 #define f_minus_product(c, a, b) _mm256_fnmadd_ps(a, b, c) // c - a * b
 #define f_select(m, a, b)        _mm256_blendv_ps(b, a, m)
@@ -42,7 +41,6 @@ typedef __m256 vfloat, vmask; // a truth is all bits of its lane
 #define l_store(p, a) _mm256_storeu_si256((__m256i *)(void *)(p), a)
 #define l_add         _mm256_add_epi64
 #define l_xor         _mm256_xor_si256
-#define l_rotl(a, n)  _mm256_or_si256(_mm256_slli_epi64(a, n), _mm256_srli_epi64(a, 64 - (n)))
 
 // A vector from the arrays of fewer lanes reads into the next array of the same lanes, never
 // beyond all four (tnd_lanes_stride); what it finds there is kept from winning by f_load_some.
@@ -53,6 +51,18 @@ static inline vfloat f_load_some(const float *p, uint32_t n)
     vint lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
 
     return f_select(v_gt(v_set(n), lane), f_load(p), f_set(__builtin_inff()));
+}
+
+static inline vlong l_rotl(vlong a, int n)
+{
+    const vint by_16 = _mm256_setr_epi8(6, 7, 0, 1, 2, 3, 4, 5, 14, 15, 8, 9, 10, 11, 12, 13, 6, 7,
+                                        0, 1, 2, 3, 4, 5, 14, 15, 8, 9, 10, 11, 12, 13);
+
+    if (n == 32)
+        return _mm256_shuffle_epi32(a, 0xb1);
+    if (n == 16)
+        return _mm256_shuffle_epi8(a, by_16);
+    return _mm256_or_si256(_mm256_slli_epi64(a, n), _mm256_srli_epi64(a, 64 - n));
 }
 
 // By the exponent of x as a float; with the bit below the highest cleared no rounding reaches

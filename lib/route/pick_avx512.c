@@ -31,7 +31,6 @@ typedef __mmask16 vmask;
 #define f_mul                    _mm512_mul_ps
 #define f_sub                    _mm512_sub_ps
 #define f_min                    _mm512_min_ps
-#define f_max                    _mm512_max_ps
 #define f_fma                    _mm512_fmadd_ps
 #define f_minus_product(c, a, b) _mm512_fnmadd_ps(a, b, c) // c - a * b
 #define f_select(m, a, b)        _mm512_mask_mov_ps(b, m, a)

@@ -59,14 +59,26 @@ static inline uint32_t tnd__pick_draw(uint64_t key, uint64_t id)
             -0x1.715c4ep-2F, 0x1.ec73d6p-2F, -0x1.715470p-1F, 0x1.715476p+0F              \
     }
 
-// A lower bound of the score: -log2(u) >= (1 - u) * log2(e), less a margin for rounding, with
-// 1 - u in units of 2^-25. A record whose bound has lost needs no logarithm.
-#define TND__BOUND (0x1.71540p+0F / (float)(1 << 25))
+// What decides nearly every draw, without its logarithms: with d = 1 - u in units of 2^-25 and
+// Q(d) = d + Q_1 d^2 + Q_2 d^3 + Q_3 d^4, the bound Q(d) / weight. Of every draw
+//     score >= bound * TND__BOUND, and score <= bound * TND__BOUND * TND__BOUND_SLACK
+// where d <= TND__BOUND_NEAR, which is u >= 0.3. So the lowest bound is the lowest score's, if it
+// is near and no other bound is within TND__BOUND_SLACK of it. Q is the minimax of the relative
+// error there, lowered to be a bound; roundings take a thirtieth of the margins that it has.
+// test_pick.c tries all draws.
+#define TND__UNIT        (1.0F / (float)(1 << 25))
+#define TND__BOUND_1     (0x1.354ad2p-1F * TND__UNIT)
+#define TND__BOUND_2     (-0x1.27c7fap-2F * TND__UNIT * TND__UNIT)
+#define TND__BOUND_3     (0x1.4760fep+0F * TND__UNIT * TND__UNIT * TND__UNIT)
+#define TND__BOUND       (0x1.6f80a0p+0F * TND__UNIT)
+#define TND__BOUND_SLACK 0x1.014e38p+0F
+#define TND__BOUND_NEAR  (0.7F * (float)(1 << 25))
 
 // One choice among lanes.
 struct tnd__draw {
     const void *lanes; // see tnd_lanes_at
     uint32_t n;        // >= 1
+    uint32_t stride;   // tnd_lanes_stride(n)
 };
 
 struct tnd__pick_kernel {
@@ -83,7 +95,18 @@ struct tnd__pick_kernel {
 
 extern const struct tnd__pick_kernel tnd__pick_scalar, tnd__pick_avx2, tnd__pick_avx512;
 
-float tnd__pick_bound(uint32_t n24, float rcp_weight);
+// d of a draw, and Q(d). In the order that all kernels keep: see TND__BOUND.
+static inline float tnd__pick_away(uint32_t n24)
+{
+    return (float)((1 << 25) - (int32_t)(2 * n24 + 1));
+}
+
+static inline float tnd__pick_bound(uint32_t n24, float rcp_weight)
+{
+    float d = tnd__pick_away(n24);
+
+    return (((TND__BOUND_3 * d + TND__BOUND_2) * d + TND__BOUND_1) * d + 1) * (d * rcp_weight);
+}
 
 // The kernel of a level, or NULL when this processor does not run it. For comparing.
 const struct tnd__pick_kernel *tnd__pick_kernel_of(enum tnd_isa isa);

@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (n == 0 || n > LANES_MAX)
         return 0;
     memcpy(call_keys, data, sizeof *call_keys);
-    draws[0] = (struct tnd__draw){make_lanes(data + 8, n), n};
+    draws[0] = (struct tnd__draw){make_lanes(data + 8, n), n, tnd_lanes_stride(n)};
     for (unsigned i = 1; i < CALLS; i++) {
         call_keys[i] = call_keys[0] + i;
         draws[i] = draws[0];

@@ -150,8 +150,8 @@ static void scores_fall_as_draws_rise(void **state)
     assert_true(tnd_pick_score((1U << 24) - 1, 1.0F / 65535) > 0);
 }
 
-// A record is skipped when its bound has lost: the bound may never exceed the score.
-static void bound_never_exceeds_score(void **state)
+// A bound decides without the score: never above it, and near u = 1 close below.
+static void bounds_hold(void **state)
 {
     static const float rcps[] = {1.0F, 1.0F / 3, 1.0F / 65535, 1024.0F, 1.0F / 4294967296.0F};
 
@@ -161,9 +161,13 @@ static void bound_never_exceeds_score(void **state)
             float scores[CHUNK];
 
             scores_from(kernel, first, rcps[k], scores);
-            for (uint32_t i = 0; i < CHUNK; i++)
-                if (tnd__pick_bound(first + i, rcps[k]) > scores[i])
+            for (uint32_t i = 0; i < CHUNK; i++) {
+                float least = tnd__pick_bound(first + i, rcps[k]) * TND__BOUND;
+                bool near = tnd__pick_away(first + i) <= TND__BOUND_NEAR;
+
+                if (least > scores[i] || (near && least * TND__BOUND_SLACK < scores[i]))
                     fail_msg("n = %u, reciprocal %a", first + i, (double)rcps[k]);
+            }
         }
 }
 
@@ -221,14 +225,8 @@ static uint32_t lowest(uint64_t key, const struct made_lanes *l)
     return winner;
 }
 
-static uint32_t kernel_winner(uint64_t key, const struct made_lanes *l)
-{
-    struct tnd__draw d = {l->p, l->n};
-    uint32_t winner;
-
-    kernel->draw(&key, &d, 1, &winner);
-    return winner;
-}
+// Several keys, so that kernels which take draws together do.
+#define TOGETHER 5
 
 static void winner_is_the_smallest_score(void **state)
 {
@@ -238,12 +236,19 @@ static void winner_is_the_smallest_score(void **state)
     (void)state;
     test_guard_open(&l.guard);
     for (unsigned round = 0; round < 12000; round++) {
-        uint32_t n = 1 + rng_next(&rng) % (round % 4 ? 48 : LANES_MAX);
-        uint64_t key = rng_next(&rng);
+        uint32_t n = 1 + rng_next(&rng) % (round % 4 ? 48 : LANES_MAX), winners[TOGETHER];
+        struct tnd__draw draws[TOGETHER];
+        uint64_t keys[TOGETHER];
 
         lanes_make(&l, n, round % 3, &rng);
-        if (kernel_winner(key, &l) != lowest(key, &l))
-            fail_msg("round %u: %u lanes, seed %llu", round, n, SEED);
+        for (unsigned i = 0; i < TOGETHER; i++) {
+            keys[i] = rng_next(&rng);
+            draws[i] = (struct tnd__draw){l.p, n, tnd_lanes_stride(n)};
+        }
+        kernel->draw(keys, draws, TOGETHER, winners);
+        for (unsigned i = 0; i < TOGETHER; i++)
+            if (winners[i] != lowest(keys[i], &l))
+                fail_msg("round %u: key %u of %u lanes, seed %llu", round, i, n, SEED);
     }
     test_guard_close(&l.guard);
 }
@@ -492,7 +497,7 @@ int main(void)
         cmocka_unit_test(scores_are_these_bits_with_any_compiler),
         cmocka_unit_test(scores_agree_for_each_weight),
         cmocka_unit_test(scores_fall_as_draws_rise),
-        cmocka_unit_test(bound_never_exceeds_score),
+        cmocka_unit_test(bounds_hold),
         cmocka_unit_test(winner_is_the_smallest_score),
         cmocka_unit_test(shares_follow_weights),
         cmocka_unit_test(removal_moves_only_its_own),
