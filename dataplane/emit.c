@@ -1,7 +1,5 @@
 #include "dataplane/emit.h"
 
-#include <endian.h>
-
 #include "util/sum.h"
 
 #define IPV4_LEN     20
@@ -10,7 +8,6 @@
 #define UDP_LEN      8
 #define IPV4_MTU_MIN 68
 #define IPV6_MTU_MIN 1280
-#define TTL          64
 #define PROTO_UDP    17
 #define PROTO_FRAG   44
 #define IPV4_DF      0x4000
@@ -38,7 +35,7 @@ static uint8_t *put_ether(const struct tnd_emit *e, uint8_t *p)
 static uint8_t *put_ipv4(const struct tnd_emit *e, uint8_t *p, uint32_t len, uint32_t id,
                          uint32_t fragment)
 {
-    uint32_t first = 0x4500u | (uint32_t)e->dscp << 2, life = TTL << 8 | PROTO_UDP;
+    uint32_t first = 0x4500u | (uint32_t)e->dscp << 2, life = TND_EMIT_TTL << 8 | PROTO_UDP;
     uint64_t sum = first + IPV4_LEN + len + id + fragment + life;
 
     // Summed from the values: to read back octets that have just been stored stalls.
@@ -63,7 +60,7 @@ static uint8_t *put_ipv6(const struct tnd_emit *e, uint8_t *p, uint32_t len, uin
     p[2] = p[3] = 0;
     put16(p + 4, len);
     p[6] = proto;
-    p[7] = TTL;
+    p[7] = TND_EMIT_TTL;
     memcpy(p + 8, e->src.ip, 16);
     memcpy(p + 24, e->dst.ip, 16);
     return p + IPV6_LEN;
@@ -94,46 +91,11 @@ void tnd_emit_udp(const struct tnd_emit *e, uint8_t *udp, uint32_t len)
     put_udp(e, udp, len, tnd_sum_active->of(udp + UDP_LEN, len));
 }
 
-// The whole frame's headers in words of memory order, each stored as it is summed: nothing that
-// was stored is read back.
-static void put_whole_ipv4(const struct tnd_emit *e, uint8_t *p, uint32_t len, uint64_t sum)
+uint32_t tnd__emit_summed_ipv6(const struct tnd_emit *e, uint8_t *frame, uint32_t len, uint64_t sum)
 {
-    uint32_t udp = UDP_LEN + len, total = IPV4_LEN + udp;
-    uint32_t first = htobe32(0x45000000u | (uint32_t)e->dscp << 18 | total);
-    uint32_t second = htobe32(IPV4_DF); // id 0
-    uint32_t third = htobe32(TTL << 24 | PROTO_UDP << 16), src, dst;
-    uint32_t ports = htobe32((uint32_t)e->src.port << 16 | e->dst.port);
-    uint32_t pseudo = htobe32(PROTO_UDP << 16 | udp);
-    uint16_t check;
+    uint8_t *p = put_ipv6(e, put_ether(e, frame), UDP_LEN + len, PROTO_UDP);
 
-    memcpy(&src, e->src.ip, 4);
-    memcpy(&dst, e->dst.ip, 4);
-    uint64_t between = (uint64_t)src + dst;
-    check = (uint16_t)~tnd_sum_fold(between + first + second + third);
-    memcpy(p, &first, 4);
-    memcpy(p + 4, &second, 4);
-    memcpy(p + 8, &third, 2);
-    memcpy(p + 10, &check, 2);
-    memcpy(p + 12, &src, 4);
-    memcpy(p + 16, &dst, 4);
-    check = (uint16_t)~tnd_sum_fold(sum + between + pseudo + ports + htobe16((uint16_t)udp));
-    if (check == 0)
-        check = 0xffff; // zero means "none" (RFC 768)
-    memcpy(p + 20, &ports, 4);
-    put16(p + 24, udp);
-    memcpy(p + 26, &check, 2);
-}
-
-uint32_t tnd_emit_summed(const struct tnd_emit *e, uint8_t *frame, uint32_t len, uint64_t sum)
-{
-    uint8_t *p = put_ether(e, frame);
-
-    if (e->dst.family == 4) {
-        put_whole_ipv4(e, p, len, sum);
-    } else {
-        p = put_ipv6(e, p, UDP_LEN + len, PROTO_UDP);
-        put_udp(e, p, len, sum);
-    }
+    put_udp(e, p, len, sum);
     return tnd_emit_overhead(e) + len;
 }
 

@@ -51,7 +51,7 @@ static void give_buffers_back(struct tnd_worker *w)
     b->n = 0;
 }
 
-static struct rte_mbuf *new_frame(struct tnd_worker *w, struct tnd_job *job, uint32_t len)
+static inline struct rte_mbuf *new_frame(struct tnd_worker *w, struct tnd_job *job, uint32_t len)
 {
     struct tnd_tx_buffers *b = &w->buffers;
 
@@ -72,8 +72,9 @@ static void queue(struct tnd_worker *w, uint16_t interface, struct tnd_job *job,
     m->pkt_len = len;
     if (q->n == TND_TX_QUEUE)
         flush_port(w, interface);
-    q->jobs[q->n] = job;
-    q->frames[q->n++] = m;
+    uint32_t i = q->n++;
+    q->jobs[i] = job;
+    q->frames[i] = m;
     q->bytes += len;
 }
 
@@ -184,8 +185,7 @@ static void send_output(struct tnd_worker *w, struct tnd_job *job, const struct 
         return;
     }
     struct tnd_emit e = {.dscp = l->dscp, .src = l->addr, .dst = out->dst};
-    memcpy(e.dst_mac, a->dst_mac, sizeof e.dst_mac);
-    memcpy(e.src_mac, a->src_mac, sizeof e.src_mac);
+    memcpy(&e, a, 12); // both MACs, in one piece: they are read in one
     if (tnd_emit_packet_len(&e, out->edit.out_len) <= a->mtu)
         send_whole(w, job, out, &e, a->interface);
     else

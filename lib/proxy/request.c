@@ -50,7 +50,10 @@ static inline void put_received(struct tnd_edit *edit, const struct tnd_addr *sr
         return;
     memcpy(to, name, sizeof name);
     to += sizeof name - 1;
-    tnd_edit_text(edit, to + tnd_addr_bare_text(src, to));
+    if (src->family == 4)
+        tnd_edit_text(edit, tnd_addr_put_ipv4(src->ip, to));
+    else
+        tnd_edit_text(edit, to + tnd_addr_bare_text(src, to));
 }
 
 static inline void fix_rport(const struct tnd_job *job, struct tnd_edit *edit)

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "util/sum.h"
-
 void tnd_edit_put(struct tnd_edit *e, struct tnd_str s)
 {
     char *to = tnd_edit_room(e, s.len);
@@ -42,14 +40,6 @@ void tnd_edit_put_hex(struct tnd_edit *e, uint64_t v, int digits)
     for (int i = digits; i-- > 0; v >>= 4)
         text[i] = "0123456789abcdef"[v & 15];
     tnd_edit_put(e, (struct tnd_str){text, (size_t)digits});
-}
-
-size_t tnd_edit_write_sum(const struct tnd_edit *e, char *out, uint64_t *sum)
-{
-    if (e->overflow)
-        return 0;
-    *sum = tnd_sum_active->gather(out, e->store->piece, tnd_edit_pieces(e));
-    return e->out_len;
 }
 
 size_t tnd_edit_write(const struct tnd_edit *e, char *out)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "util/str.h"
+#include "util/sum.h"
 
 #define TND_EDIT_PIECES 416 // three for each of 128 header fields, and what comes with each message
 #define TND_EDIT_ARENA  1536
@@ -128,5 +129,12 @@ static inline void tnd_edit_end(struct tnd_edit *e)
 
 // Write the result, and its Internet checksum's sum (util/sum.h). `out` has room for e->out_len
 // octets. Returns: the length, or 0 when the list overflowed.
-size_t tnd_edit_write_sum(const struct tnd_edit *e, char *out, uint64_t *sum);
+static inline size_t tnd_edit_write_sum(const struct tnd_edit *e, char *out, uint64_t *sum)
+{
+    if (e->overflow)
+        return 0;
+    *sum = tnd_sum_active->gather(out, e->store->piece, tnd_edit_pieces(e));
+    return e->out_len;
+}
+
 size_t tnd_edit_write(const struct tnd_edit *e, char *out);

@@ -160,20 +160,15 @@ const uint32_t tnd__octet_text[256] = {OCTETS64(0), OCTETS64(64), OCTETS64(128),
 
 size_t tnd_addr_bare_text(const struct tnd_addr *a, char *out)
 {
-    size_t n = 0;
-
     if (a->family != 4 && a->family != 6)
         return (size_t)snprintf(out, TND_ADDR_TEXT_MAX, "none");
     if (a->family == 6) {
         inet_ntop(AF_INET6, a->ip, out, TND_ADDR_TEXT_MAX);
         return strlen(out);
     }
-    for (unsigned i = 0; i < 4; i++) {
-        memcpy(out + n, &tnd__octet_text[a->ip[i]], sizeof *tnd__octet_text);
-        n += 2u + (a->ip[i] > 9) + (a->ip[i] > 99);
-    }
-    out[--n] = '\0';
-    return n;
+    char *end = tnd_addr_put_ipv4(a->ip, out);
+    *end = '\0';
+    return (size_t)(end - out);
 }
 
 size_t tnd_addr_host_text(const struct tnd_addr *a, char *out)

@@ -114,6 +114,17 @@ static inline struct tnd_str tnd_octet_text(uint8_t v)
     return (struct tnd_str){(const char *)&tnd__octet_text[v], 1u + (v > 9) + (v > 99)};
 }
 
+// Write an IPv4 address, and up to three octets behind it. Returns: its end.
+static inline char *tnd_addr_put_ipv4(const uint8_t ip[4], char *out)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        struct tnd_str text = tnd_octet_text(ip[i]);
+        memcpy(out, text.p, sizeof *tnd__octet_text);
+        out += text.len + 1;
+    }
+    return out - 1;
+}
+
 // Write host and, unless 0, ":port". `out` has TND_ADDR_TEXT_MAX bytes.
 size_t tnd_addr_text(const struct tnd_addr *a, char *out);
 

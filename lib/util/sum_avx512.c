@@ -55,13 +55,14 @@ static uint64_t gather(char *out, const struct tnd_str piece[], unsigned n)
     __m512i v = _mm512_setzero_si512();
 
     for (const struct tnd_str *end = piece + n; piece != end; piece++) {
-        const char *p = piece->p;
+        const char *p = piece->p, *from = (const char *)((uintptr_t)p - at);
         len = piece->len;
-        v = _mm512_mask_loadu_epi8(v, first(len < 64 ? len : 64) << at,
-                                   (const char *)((uintptr_t)p - at));
         at += len;
-        if (at < 64)
+        if (at < 64) {
+            v = _mm512_mask_loadu_epi8(v, first(len) << (at - len), from);
             continue;
+        }
+        v = _mm512_mask_loadu_epi8(v, ~0ULL << (at - len), from);
         _mm512_mask_storeu_epi8(line, ours, v);
         add(&sums, v);
         ours = ~0ULL;
