@@ -125,9 +125,9 @@ static inline bool long_way_lists(const struct tnd_sip_msg *m)
 {
     struct tnd_span contact = {0}, route = {0};
     bool contacts = long_way_list(m, TND_HDR_CONTACT, &contact);
-    bool routes =
-        long_way_list(m, TND_HDR_ROUTE, &route) & long_way_list(m, TND_HDR_RECORD_ROUTE, &route);
+    bool routes = long_way_list(m, TND_HDR_ROUTE, &route);
 
+    routes &= long_way_list(m, TND_HDR_RECORD_ROUTE, &route);
     if (memcmp(&contact, &m->contact_uri, sizeof contact) != 0)
         return false;
     if (m->error == TND_SIP_ERR_NONE && m->is_request)
