@@ -177,6 +177,8 @@ struct tnd_engine_config {
 struct tnd_engine {
     struct tnd_engine_config cfg;
     const struct tnd_policy *policy; // loaded once a burst
+    struct tnd_addr source;          // of the request before in the burst; family 0: none
+    uint16_t source_trunk;           // .. and whose it is
     struct tnd_memory *memory;
     struct tnd_park *park;
     uint64_t swept_ms;    // how far the memory's sweep has come

@@ -96,10 +96,12 @@ static bool is_our_address(const struct tnd_policy *p, const struct tnd_uri *uri
 // A name stands for every listener: its port need only be one of theirs, or be left out.
 static bool is_our_port(const struct tnd_policy *p, uint16_t port)
 {
+    if (port == 0)
+        return true;
     for (uint16_t i = 0; i < p->n_listeners; i++)
         if (p->listeners[i].addr.port == port || p->listeners[i].advertise.port == port)
             return true;
-    return port == 0;
+    return false;
 }
 
 bool tnd_policy_is_ours(const struct tnd_policy *p, const char *base, const struct tnd_uri *uri)
@@ -196,31 +198,51 @@ static bool domain_matches(const char *pattern, struct tnd_str host)
 static bool method_matches(const struct tnd_route_rule *r, const struct tnd_sip_msg *msg,
                            enum tnd_method match_as)
 {
-    if (!r->method_text)
-        return true;
     if (r->method != TND_METHOD_OTHER)
         return r->method == match_as;
     return match_as == TND_METHOD_OTHER &&
            tnd_str_eq(tnd_text(msg, msg->method_text), tnd_str_of(r->method_text));
 }
 
+static bool has_conditions(const struct tnd_route_rule *r)
+{
+    return r->method_text || r->user || r->domain;
+}
+
+// What is asked of a message by rule after rule, found once.
+struct asked {
+    enum tnd_method as;
+    bool known, number; // is_number, which walks through the parameters
+};
+
+static bool user_holds(const struct tnd_route_rule *r, const struct tnd_sip_msg *msg,
+                       struct asked *asked)
+{
+    if (!asked->known)
+        asked->number = is_number(msg);
+    asked->known = true;
+    return user_matches(r->user, tnd_text(msg, msg->ruri.user), asked->number);
+}
+
+static __attribute__((noinline)) bool
+conditions_hold(const struct tnd_route_rule *r, const struct tnd_sip_msg *msg, struct asked *asked)
+{
+    if (r->method_text && !method_matches(r, msg, asked->as))
+        return false;
+    if (r->user && !user_holds(r, msg, asked))
+        return false;
+    return !r->domain || domain_matches(r->domain, tnd_text(msg, msg->ruri.host));
+}
+
 const struct tnd_route_rule *tnd_policy_route(const struct tnd_policy *p, uint16_t from,
                                               const struct tnd_sip_msg *msg,
                                               enum tnd_method match_as)
 {
-    const bool number = is_number(msg); // a walk through the parameters: not again for each rule
+    struct asked asked = {.as = match_as};
 
-    for (uint32_t i = 0; i < p->n_rules; i++) {
-        const struct tnd_route_rule *r = &p->rules[i];
-        if (r->from != TND_NO_TRUNK && r->from != from)
-            continue;
-        if (!method_matches(r, msg, match_as))
-            continue;
-        if (r->user && !user_matches(r->user, tnd_text(msg, msg->ruri.user), number))
-            continue;
-        if (r->domain && !domain_matches(r->domain, tnd_text(msg, msg->ruri.host)))
-            continue;
-        return r;
-    }
+    for (const struct tnd_route_rule *r = p->rules, *end = r + p->n_rules; r < end; r++)
+        if ((r->from == TND_NO_TRUNK || r->from == from) &&
+            (!has_conditions(r) || conditions_hold(r, msg, &asked)))
+            return r;
     return NULL;
 }

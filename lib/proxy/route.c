@@ -37,11 +37,12 @@ static enum tnd_token_state read_token(struct tnd_engine *e, struct tnd_job *job
 static bool maddr_is_ours(const struct tnd_engine *e, const struct tnd_sip_msg *m,
                           const struct tnd_uri *uri)
 {
-    struct tnd_uri at = *uri;
+    struct tnd_uri at;
 
-    if (uri->maddr.len == 0 || uri->scheme != TND_SCHEME_SIP ||
+    if (uri->scheme != TND_SCHEME_SIP ||
         (uri->transport != TND_TRANSPORT_NONE && uri->transport != TND_TRANSPORT_UDP))
         return false;
+    at = *uri;
     at.host = uri->maddr;
     if (!tnd_addr_parse_ip(tnd_text(m, at.host), &at.ip))
         at.ip.family = 0;
@@ -94,7 +95,7 @@ static void read_request_uri(struct tnd_engine *e, struct tnd_job *job)
 {
     const struct tnd_sip_msg *m = &job->msg;
 
-    job->own_maddr = maddr_is_ours(e, m, &m->ruri);
+    job->own_maddr = m->ruri.maddr.len && maddr_is_ours(e, m, &m->ruri);
     if (job->own_maddr) {
         struct tnd_uri uri = request_uri(job);
         job->own_uri = tnd_policy_is_ours(e->policy, m->data, &uri);
@@ -109,10 +110,12 @@ static void read_request_uri(struct tnd_engine *e, struct tnd_job *job)
 static void read_strict_uri(struct tnd_engine *e, struct tnd_job *job)
 {
     const struct tnd_sip_msg *m = &job->msg;
-    struct tnd_token popped = job->token;
     uint8_t before = job->token_state;
 
-    if (!job->own_uri || read_token(e, job, &m->ruri) != TND_TOKEN_GOOD)
+    if (!job->own_uri || m->ruri.user.len == 0)
+        return;
+    struct tnd_token popped = job->token;
+    if (read_token(e, job, &m->ruri) != TND_TOKEN_GOOD)
         return;
     job->strict_in = job->more_routes;
     if (before != TND_TOKEN_GOOD)
@@ -157,10 +160,20 @@ static uint16_t check_strict(const struct tnd_job *job)
 
 // ---- Admission ----------------------------------------------------------------------
 
+// A trunk sends from few addresses: the one of the request before needs no look-up.
+static uint16_t source_trunk(struct tnd_engine *e, const struct tnd_addr *src)
+{
+    if (!tnd_addr_eq(&e->source, src)) {
+        e->source = *src;
+        e->source_trunk = tnd_policy_source(e->policy, src);
+    }
+    return e->source_trunk;
+}
+
 // Rule 2: the source's trunk, or a valid token on an in-dialog request.
 static bool admit(struct tnd_engine *e, struct tnd_job *job)
 {
-    job->trunk = tnd_policy_source(e->policy, &job->src);
+    job->trunk = source_trunk(e, &job->src);
     if (job->trunk != TND_NO_TRUNK)
         return true;
     job->token_admitted = job->token_state == TND_TOKEN_GOOD && job->msg.to_tag.len;
@@ -271,13 +284,13 @@ static uint32_t loop_hash(const struct tnd_engine *e, const struct tnd_job *job)
     return hash ? hash : 1;
 }
 
-static bool is_our_via(const struct tnd_engine *e, const struct tnd_sip_msg *m,
-                       const struct tnd_via *via)
+static bool is_our_via(const struct tnd_engine *e, const struct tnd_via *via)
 {
+    uint16_t port = via->sent_by.port ? via->sent_by.port : 5060;
+
     for (uint16_t i = 0; i < e->policy->n_listeners; i++) {
-        const struct tnd_listener *l = &e->policy->listeners[i];
-        uint16_t port = via->sent_by.port ? via->sent_by.port : 5060;
-        if (tnd_addr_same_ip(&via->sent_by, &l->advertise) && port == l->advertise.port)
+        const struct tnd_addr *own = &e->policy->listeners[i].advertise;
+        if (port == own->port && tnd_addr_same_ip(&via->sent_by, own))
             return true;
     }
     return false;
@@ -295,13 +308,13 @@ static uint32_t loop_in(const struct tnd_sip_msg *m, const struct tnd_via *via)
     return loop;
 }
 
-// Whether `via` is ours and says that this very request has passed here before.
+// Whether `via`, which is ours, says that this very request has passed here before.
 static bool has_passed(struct tnd_engine *e, struct tnd_job *job, const struct tnd_via *via)
 {
     const struct tnd_sip_msg *m = &job->msg;
     struct tnd_branch branch;
 
-    if (!is_our_via(e, m, via) || !tnd_branch_read(tnd_text(m, via->branch), &branch))
+    if (!tnd_branch_read(tnd_text(m, via->branch), &branch))
         return false;
     if (!job->has_loop)
         job->loop = loop_hash(e, job);
@@ -324,7 +337,7 @@ static bool is_loop(struct tnd_engine *e, struct tnd_job *job)
 {
     const struct tnd_sip_msg *m = &job->msg;
 
-    if (has_passed(e, job, &m->via))
+    if (is_our_via(e, &m->via) && has_passed(e, job, &m->via))
         return true;
     for (uint8_t i = m->first[TND_HDR_VIA]; i != TND_SIP_NO_HDR; i = m->hdr[i].next) {
         uint16_t at = m->hdr[i].value, end = (uint16_t)(at + m->hdr[i].value_len);
@@ -336,7 +349,7 @@ static bool is_loop(struct tnd_engine *e, struct tnd_job *job)
             if (next == 0)
                 return false; // below the top one, syntax is the next hop's business
             at = next < end ? (uint16_t)(next + 1) : end;
-            if (has_passed(e, job, &via))
+            if (is_our_via(e, &via) && has_passed(e, job, &via))
                 return true;
         }
     }
@@ -626,6 +639,7 @@ void tnd_stage_route(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *cons
                      uint32_t n)
 {
     e->policy = atomic_load_explicit(e->cfg.policy, memory_order_acquire);
+    e->source.family = 0; // the policy may be another than before
     for (uint32_t i = 0; i < n; i++) {
         struct tnd_job *job = jobs[i];
         if (job->verdict != TND_VERDICT_NONE)

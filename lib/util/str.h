@@ -43,19 +43,26 @@ static inline bool tnd_str_eq(struct tnd_str a, struct tnd_str b)
     return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
 }
 
+static inline bool tnd__ieq8(const char *a, const char *b)
+{
+    uint64_t x, y;
+
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return x == y || tnd_lower8(x) == tnd_lower8(y); // mostly they are spelled alike
+}
+
 static inline bool tnd_str_ieq(struct tnd_str a, struct tnd_str b)
 {
     size_t i = 0;
 
     if (a.len != b.len)
         return false;
-    for (; i + 8 <= a.len; i += 8) {
-        uint64_t x, y;
-        memcpy(&x, a.p + i, sizeof x);
-        memcpy(&y, b.p + i, sizeof y);
-        if (tnd_lower8(x) != tnd_lower8(y))
+    for (; i + 8 <= a.len; i += 8)
+        if (!tnd__ieq8(a.p + i, b.p + i))
             return false;
-    }
+    if (a.len >= 8) // the rest, and some of it again
+        return i == a.len || tnd__ieq8(a.p + a.len - 8, b.p + a.len - 8);
     for (; i < a.len; i++)
         if (tnd_lower(a.p[i]) != tnd_lower(b.p[i]))
             return false;
