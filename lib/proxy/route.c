@@ -507,16 +507,33 @@ static void go_by_rules(struct tnd_engine *e, struct tnd_job *job)
     }
 }
 
-// The name in the table, once it is known that the table will be asked.
-static void digest_name(struct tnd_engine *e, struct tnd_job *job)
+// Trunks know the digest of theirs; those that requests bring are made of a burst together, and
+// their places in the table, which are anywhere, are fetched.
+static void digest_names(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n)
 {
-    if (!job->hop || job->hop->numeric.family)
+    struct tnd_job *brought[TND_BURST];
+    struct tnd_name_digest digests[TND_BURST];
+    struct tnd_str names[TND_BURST];
+    uint32_t k = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct tnd_job *job = jobs[i];
+        if (job->verdict != TND_VERDICT_NONE || !job->hop || job->hop->numeric.family)
+            continue;
+        if (job->hop != &job->own_hop) {
+            job->name = e->policy->trunks[job->to_trunk].digest;
+            continue;
+        }
+        names[k] = (struct tnd_str){job->own_hop.name, job->own_hop.name_len};
+        brought[k++] = job;
+    }
+    if (k == 0)
         return;
-    if (job->hop != &job->own_hop)
-        job->name = e->policy->trunks[job->to_trunk].digest;
-    else
-        job->name = tnd_name_digest(&e->cfg.keys->digest,
-                                    (struct tnd_str){job->hop->name, job->hop->name_len});
+    tnd_name_digest_burst(&e->cfg.keys->digest, &e->wide, names, k, digests);
+    for (uint32_t i = 0; i < k; i++) {
+        brought[i]->name = digests[i];
+        tnd_table_prefetch(e->cfg.table, &digests[i]);
+    }
 }
 
 // ---- Memory ---------------------------------------------------------------------------
@@ -632,7 +649,6 @@ static void decide(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *job)
         tnd__answer(e, job, 404);
     else
         go_by_rules(e, job);
-    digest_name(e, job);
 }
 
 void tnd_stage_route(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *const jobs[],
@@ -658,4 +674,5 @@ void tnd_stage_route(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *cons
         else if (job->verdict == TND_VERDICT_FORWARD)
             tnd__note_heard(e, now_ms, job);
     }
+    digest_names(e, jobs, n);
 }

@@ -24,26 +24,55 @@ struct tnd_table {
     uint64_t names, cells, n_waiting, publications, coalesced;
 };
 
-// SipHash-2-4 with 128 bits of output (its authors' variant), over a domain word and the text.
-struct tnd_name_digest tnd_name_digest(const struct tnd_hash_key *key, struct tnd_str name)
+// Two hashes of the name, each behind its own domain.
+static uint64_t hash_name(const struct tnd_hash_key *key, enum tnd_hash_domain domain,
+                          struct tnd_str name)
 {
-    struct tnd_name_digest d;
     struct tnd_hasher h;
 
     tnd_hash_init(&h, key);
-    h.v1 ^= 0xee;
-    tnd_hash_u64(&h, TND_DOMAIN_TABLE);
+    tnd_hash_u64(&h, domain);
     tnd_hash_str(&h, name);
-    tnd__sip_word(&h, h.tail | (h.total << 56));
-    h.v2 ^= 0xee;
-    for (unsigned i = 0; i < 4; i++)
-        tnd__sip_round(&h);
-    d.lo = h.v0 ^ h.v1 ^ h.v2 ^ h.v3;
-    h.v1 ^= 0xdd;
-    for (unsigned i = 0; i < 4; i++)
-        tnd__sip_round(&h);
-    d.hi = h.v0 ^ h.v1 ^ h.v2 ^ h.v3;
-    return d;
+    return tnd_hash_final(&h);
+}
+
+struct tnd_name_digest tnd_name_digest(const struct tnd_hash_key *key, struct tnd_str name)
+{
+    return (struct tnd_name_digest){.lo = hash_name(key, TND_DOMAIN_TABLE, name),
+                                    .hi = hash_name(key, TND_DOMAIN_NAME, name)};
+}
+
+// The same half of all that were laid out behind their first word.
+static void hash_names(const struct tnd_hash_key *key, enum tnd_hash_domain domain,
+                       struct tnd_wide *wide, uint32_t n, uint64_t out[])
+{
+    struct tnd_hasher begun;
+
+    tnd_hash_init(&begun, key);
+    for (uint32_t i = 0; i < n; i++)
+        wide->word[0][i] = domain;
+    tnd_wide_active->hash(&begun, wide, n, out);
+}
+
+void tnd_name_digest_burst(const struct tnd_hash_key *key, struct tnd_wide *wide,
+                           const struct tnd_str names[], uint32_t n, struct tnd_name_digest out[])
+{
+    uint64_t lo[TND_WIDE], hi[TND_WIDE];
+    struct tnd_str fit[TND_WIDE];
+
+    if (n == 0)
+        return;
+    for (uint32_t i = 0; i < n; i++) {
+        fit[i] = names[i];
+        if (names[i].len > TND_WIDE_TEXT - 8)
+            fit[i].len = 0;
+    }
+    tnd_wide_active->lay(wide, 1, fit, false, n);
+    hash_names(key, TND_DOMAIN_TABLE, wide, n, lo);
+    hash_names(key, TND_DOMAIN_NAME, wide, n, hi);
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = fit[i].len == names[i].len ? (struct tnd_name_digest){lo[i], hi[i]}
+                                            : tnd_name_digest(key, names[i]);
 }
 
 // ---- Readers ------------------------------------------------------------------------------
@@ -51,6 +80,13 @@ struct tnd_name_digest tnd_name_digest(const struct tnd_hash_key *key, struct tn
 static const struct tnd__slots *slots_of(const struct tnd_table *t)
 {
     return __atomic_load_n(&t->index.slots, __ATOMIC_ACQUIRE); // pairs with tnd__index_step
+}
+
+void tnd_table_prefetch(const struct tnd_table *t, const struct tnd_name_digest *name)
+{
+    const struct tnd__slots *s = slots_of(t);
+
+    __builtin_prefetch(&s->words[(name->lo & s->mask) * TND__GROUP]);
 }
 
 static const struct tnd_cell *cell_of(const struct tnd__entry *e)

@@ -22,6 +22,7 @@
 #include <rte_rcu_qsbr.h>
 
 #include "route/target_set.h"
+#include "util/wide.h"
 
 struct tnd_name_digest {
     uint64_t lo, hi;
@@ -42,6 +43,10 @@ struct tnd_table_stats {
 
 // Keyed digest of a next-hop name. `name` is canonical: see proxy/next_hop.h.
 struct tnd_name_digest tnd_name_digest(const struct tnd_hash_key *key, struct tnd_str name);
+
+// The same of `n` names, at most TND_WIDE, side by side; `wide` is room for it.
+void tnd_name_digest_burst(const struct tnd_hash_key *key, struct tnd_wide *wide,
+                           const struct tnd_str names[], uint32_t n, struct tnd_name_digest out[]);
 
 // Where the table's memory comes from. alloc: NULL when there is none; `free` is told the size.
 struct tnd_table_mem {
@@ -67,6 +72,9 @@ void tnd_table_free(struct tnd_table *t); // no reader may be left
 // resolution found nothing has a set without targets. A look, which does not count as use.
 const struct tnd_target_set *tnd_table_lookup(const struct tnd_table *t,
                                               const struct tnd_name_digest *name);
+
+// Readers: fetch what a lookup reads first, for a while later.
+void tnd_table_prefetch(const struct tnd_table *t, const struct tnd_name_digest *name);
 
 // The stage's form: prefetches over the burst, and marks the names as used.
 void tnd_table_lookup_burst(const struct tnd_table *t, const struct tnd_name_digest names[],

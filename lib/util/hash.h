@@ -32,6 +32,7 @@ enum tnd_hash_domain {
     TND_DOMAIN_LOOP = 10,   // loop detection
     TND_DOMAIN_TABLE = 11,  // name table
     TND_DOMAIN_CALLER = 12, // caller's tag inside the token
+    TND_DOMAIN_NAME = 13,   // name table: the digest's other half
 };
 
 // An incremental SipHash-2-4: equal to the one-shot hash of the concatenated pieces.

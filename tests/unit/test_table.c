@@ -8,6 +8,7 @@
 #include "route_sets.h"
 #include "stats.h"
 #include "util/err.h"
+#include "util/isa.h"
 
 #define SEED 20240608ULL
 
@@ -146,22 +147,55 @@ static int teardown(void **state)
 
 // ---- Tests --------------------------------------------------------------------------------
 
-static void digest_is_siphash_of_128_bits(void **state)
+static void digest_is_two_siphashes(void **state)
 {
     static const struct tnd_hash_key key = {0x1122334455667788ULL, 0x99aabbccddeeff00ULL};
-    uint64_t domain = TND_DOMAIN_TABLE;
+    static const uint64_t domains[2] = {TND_DOMAIN_TABLE, TND_DOMAIN_NAME};
     uint8_t in[8 + 100], want[16];
 
     (void)state;
-    memcpy(in, &domain, sizeof domain);
     for (size_t i = 0; i < 100; i++)
         in[8 + i] = (uint8_t)(i * 7 + 1);
     for (size_t len = 0; len <= 100; len++) {
         struct tnd_name_digest d =
             tnd_name_digest(&key, (struct tnd_str){(const char *)in + 8, len});
-        crypto_shorthash_siphashx24(want, in, 8 + len, (const uint8_t *)&key);
+        for (unsigned half = 0; half < 2; half++) {
+            memcpy(in, &domains[half], sizeof domains[half]);
+            crypto_shorthash_siphash24(want + 8 * half, in, 8 + len, (const uint8_t *)&key);
+        }
         assert_memory_equal(&d, want, sizeof want);
     }
+}
+
+// Of every length, those included that are too long to be laid out; by each kernel.
+static void digests_of_a_burst_are_the_same(void **state)
+{
+    static const struct tnd_hash_key key = {0x1122334455667788ULL, 0x99aabbccddeeff00ULL};
+    static struct tnd_wide wide;
+    static char text[512];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof text; i++)
+        text[i] = (char)('a' + i % 23);
+    for (unsigned isa = 0; isa < TND_ISA_COUNT; isa++) {
+        if (!tnd_isa_here((enum tnd_isa)isa))
+            continue;
+        assert_true(tnd_isa_select(tnd_isa_name((enum tnd_isa)isa)));
+        for (size_t first = 0; first < 400; first += 11) {
+            struct tnd_name_digest got[TND_WIDE];
+            struct tnd_str names[TND_WIDE];
+            uint32_t n = 1 + (uint32_t)first % TND_WIDE;
+
+            for (uint32_t i = 0; i < n; i++)
+                names[i] = (struct tnd_str){text + i, first + i};
+            tnd_name_digest_burst(&key, &wide, names, n, got);
+            for (uint32_t i = 0; i < n; i++) {
+                struct tnd_name_digest want = tnd_name_digest(&key, names[i]);
+                assert_memory_equal(&got[i], &want, sizeof want);
+            }
+        }
+    }
+    tnd_isa_select(NULL);
 }
 
 static void names_come_change_and_go(void **state)
@@ -532,7 +566,8 @@ static void use_is_told_by_epochs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(digest_is_siphash_of_128_bits),
+        cmocka_unit_test(digest_is_two_siphashes),
+        cmocka_unit_test(digests_of_a_burst_are_the_same),
         cmocka_unit_test(names_come_change_and_go),
         cmocka_unit_test(the_same_again_changes_nothing),
         cmocka_unit_test(a_name_without_target_has_a_set),
