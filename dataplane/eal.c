@@ -1,6 +1,7 @@
 #include "dataplane/eal.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -24,6 +25,7 @@
 #define ARG_MAX     4096
 #define OWN_MEMORY  (48u << 20)  // EAL's, the drivers' and the rings' own
 #define SPARE       (192u << 20) // ordinary memory costs nothing until it is touched
+#define HUGE_PAGE   (2ul << 20)
 #define HUGE_FOLDER "/sys/kernel/mm/hugepages"
 
 static struct {
@@ -220,6 +222,52 @@ int tnd_eal_start(const struct tnd_eal_need *need, struct tnd_error *err)
     return 0;
 }
 
+static size_t whole_pages(size_t len)
+{
+    return (len + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+}
+
+// Address space that begins and ends with a hugepage, wished to be some. Returns: NULL: none left.
+static char *map_large(size_t len)
+{
+    char *p = mmap(NULL, len + HUGE_PAGE, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (p == MAP_FAILED)
+        return NULL;
+    size_t before = whole_pages((size_t)p) - (size_t)p;
+    if (before > 0)
+        munmap(p, before);
+    munmap(p + before + len, HUGE_PAGE - before);
+    madvise(p + before, len, MADV_HUGEPAGE);
+    return p + before;
+}
+
+static void unmap(struct rte_mempool_memhdr *part, void *unused)
+{
+    munmap(part->addr, part->len);
+}
+
+// EAL's ordinary memory is a shared file, which few hosts give hugepages: this is not, and it is
+// in hugepages or, refused, in ordinary ones. Buffers of which a message takes the first of many
+// pages stay in EAL's: there the rest is no memory at all.
+static int populate(struct rte_mempool *pool)
+{
+    size_t least, align;
+    ssize_t need = rte_mempool_op_calc_mem_size_default(pool, pool->size, 0, &least, &align);
+
+    if (rte_eal_has_hugepages() || pool->elt_size > (uint32_t)getpagesize() || need <= 0)
+        return rte_mempool_populate_default(pool);
+    size_t len = whole_pages((size_t)need);
+    char *p = map_large(len);
+    if (!p)
+        return -ENOMEM;
+    int n = rte_mempool_populate_virt(pool, p, len, HUGE_PAGE, unmap, NULL);
+    if (n <= 0)
+        munmap(p, len);
+    return n == (int)pool->size ? n : -ENOMEM;
+}
+
 // What rte_pktmbuf_pool_create does, but for one thing. A device may need each buffer in one piece
 // of physical memory; of ordinary pages DPDK then gives every buffer whole ones. So the buffers'
 // lines would be as many multiples of 4 KB apart, and a burst's messages share a few sets of a
@@ -241,7 +289,7 @@ struct rte_mempool *tnd_eal_pool(const char *name, uint32_t n, uint32_t cache, s
         return NULL;
     }
     rte_pktmbuf_pool_init(pool, &own);
-    if (rte_mempool_populate_default(pool) < 0) {
+    if (populate(pool) < 0) {
         rte_mempool_free(pool);
         return NULL;
     }

@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <rte_eal.h>
+
 static void parked_until_published(void **state)
 {
     struct world *w = make_world(1, true);
@@ -137,6 +139,27 @@ static void other_devices(void **state)
     }
 }
 
+// Memory of our own begins where a hugepage does, and holds the whole pool.
+static void buffers_on_large_pages(void **state)
+{
+    struct world *w = make_world(1, true);
+    struct rte_mempool *pools[] = {w->dp->ports[0].pool, w->dp->workers[0]->tx_pool};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
+        const struct rte_mempool_memhdr *part = STAILQ_FIRST(&pools[i]->mem_list);
+        assert_int_equal(rte_mempool_avail_count(pools[i]), pools[i]->size);
+        if (rte_eal_has_hugepages())
+            continue;
+        assert_int_equal(pools[i]->nb_mem_chunks, 1);
+        assert_int_equal((uintptr_t)part->addr % (2 << 20), 0);
+        assert_int_equal(part->len % (2 << 20), 0);
+    }
+    assert_true(rte_pktmbuf_priv_size(pools[0]) >= sizeof(struct tnd_handed));
+    assert_int_equal(rte_pktmbuf_data_room_size(pools[1]), TND_TX_ROOM + RTE_PKTMBUF_HEADROOM);
+    end_world(w);
+}
+
 // Whatever a worker does, its stages' cycles are all that have passed since its first loop.
 static void stages_add_up(void **state)
 {
@@ -171,6 +194,7 @@ static void stages_add_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WORLD_CASE(buffers_on_large_pages),
         WORLD_CASE(stages_add_up),
         WORLD_CASE(parked_until_published),
         WORLD_CASE(many_wakes_are_kept),
