@@ -221,6 +221,7 @@ void tnd_dataplane_stop(struct tnd_dataplane *dp)
     atomic_store(&dp->stop, true);
     for (uint16_t i = 0; i < dp->cfg.workers; i++) {
         if (dp->cfg.threadless) {
+            tnd_worker_finish(dp->workers[i]);
             rte_rcu_qsbr_thread_offline(dp->qsbr, i);
             continue;
         }

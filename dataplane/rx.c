@@ -1,13 +1,8 @@
 // The frame stage over a burst: which frames are messages for a listener of ours.
 #include <string.h>
 
-#include <rte_prefetch.h>
-
 #include "dataplane/frame.h"
 #include "dataplane/worker.h"
-
-#define PREFETCH_AHEAD 2 // frames
-#define PREFETCH_LEN   1024
 
 // A packet that never became a job ends here.
 static void end(struct tnd_worker *w, enum tnd_verdict v, enum tnd_drop why)
@@ -169,18 +164,8 @@ static struct tnd_job *one(struct tnd_worker *w, const struct tnd_policy *policy
                                                                     : TND_NO_OWNER);
 }
 
-// All of an ordinary message: the checksum and then the parser go through the whole of it.
-static void prefetch_frame(struct rte_mbuf *m)
-{
-    const char *p = rte_pktmbuf_mtod(m, const char *);
-    uint32_t len = m->data_len < PREFETCH_LEN ? m->data_len : PREFETCH_LEN;
-
-    for (uint32_t at = 0; at < len; at += 64)
-        rte_prefetch0(p + at);
-}
-
-uint32_t tnd_rx_frames(struct tnd_worker *w, uint16_t interface, struct rte_mbuf *frames[],
-                       uint32_t n, struct tnd_job *jobs[])
+uint32_t tnd_rx_frames(struct tnd_worker *w, const struct tnd_received *burst,
+                       struct tnd_job *jobs[])
 {
     const struct tnd_policy *policy = tnd_worker_policy(w);
     struct rte_mbuf *unused[TND_BURST];
@@ -188,25 +173,19 @@ uint32_t tnd_rx_frames(struct tnd_worker *w, uint16_t interface, struct rte_mbuf
     uint64_t bytes = 0;
     bool keep;
 
-    for (uint32_t i = 0; i < n; i++)
-        rte_prefetch0(frames[i]);
-    for (uint32_t i = 0; i < n && i < PREFETCH_AHEAD; i++)
-        prefetch_frame(frames[i]);
-    for (uint32_t i = 0; i < n; i++) {
-        struct rte_mbuf *m = frames[i];
-        if (i + PREFETCH_AHEAD < n)
-            prefetch_frame(frames[i + PREFETCH_AHEAD]);
+    for (uint32_t i = 0; i < burst->n; i++) {
+        struct rte_mbuf *m = burst->frames[i];
         bytes += m->pkt_len;
         if (m->nb_segs > 1 && !(m = flat(w, m)))
             continue;
-        struct tnd_job *job = one(w, policy, interface, m, &w->received[n_jobs], &keep);
+        struct tnd_job *job = one(w, policy, burst->interface, m, &w->received[n_jobs], &keep);
         if (job)
             jobs[n_jobs++] = job;
         if (!keep)
             unused[n_unused++] = m;
     }
     rte_pktmbuf_free_bulk(unused, n_unused);
-    tnd_add(&w->io.rx_packets, n);
+    tnd_add(&w->io.rx_packets, burst->n);
     tnd_add(&w->io.rx_bytes, bytes);
     return n_jobs;
 }

@@ -227,6 +227,7 @@ void tnd_tx_outputs(struct tnd_worker *w, struct tnd_job *const jobs[], uint32_t
             going[n_going++] = (uint8_t)i;
     take_buffers(w, n_going);
     for (uint32_t i = 0; i < n_going; i++) {
+        tnd_rx_fetch(w, TND_FETCH_LINES);
         if (n_made - sent == TND_TX_LISTS) {
             send_outputs(w, jobs[made[sent]], &w->out[sent % TND_TX_LISTS], &w->way[made[sent]]);
             sent++;

@@ -72,37 +72,82 @@ static uint32_t poll_inboxes(struct tnd_worker *w)
     return done;
 }
 
-static uint32_t poll_queue(struct tnd_worker *w, uint16_t interface, uint16_t queue)
+// The burst that was in hand, through all stages, while the lines of the other one, which is in
+// hand then, come from memory. `w->stamp` is the time of the call. Returns: how many frames it had.
+static uint32_t work(struct tnd_worker *w)
 {
-    struct rte_mbuf *frames[TND_BURST];
+    struct tnd_received *burst = &w->bursts[w->in_hand];
     struct tnd_job *jobs[TND_BURST];
+    uint32_t n = burst->n, n_jobs = 0;
 
-    w->stamp = rte_rdtsc();
-    uint32_t n = rte_eth_rx_burst(w->dp->ports[interface].id, queue, frames, TND_BURST);
-    if (n == 0)
-        return 0;
-    tnd_stage_end(w, TND_STAGE_rx);
-    uint32_t n_jobs = tnd_rx_frames(w, interface, frames, n, jobs);
-    tnd_stage_end(w, TND_STAGE_frame);
+    if (n > 0) {
+        tnd_rx_fetch(w, UINT32_MAX); // what there was no time for
+        n_jobs = tnd_rx_frames(w, burst, jobs);
+        tnd_stage_end(w, TND_STAGE_frame);
+    }
+    burst->n = 0;
+    w->in_hand = !w->in_hand;
+    w->ahead = (struct tnd_ahead){0};
     if (n_jobs == 0)
         return n;
     n_jobs = tnd_steer_early(w, jobs, n_jobs);
     tnd_stage_end(w, TND_STAGE_steer);
-    tnd_stage_parse(w->engine, jobs, n_jobs);
+    for (uint32_t i = 0; i < n_jobs; i++) {
+        tnd_rx_fetch(w, TND_FETCH_LINES);
+        tnd_stage_parse(w->engine, &jobs[i], 1);
+    }
     tnd_stage_end(w, TND_STAGE_parse);
     finish_received(w, jobs, n_jobs);
     return n;
 }
 
+// A burst to be in hand, after the one that was.
+static uint32_t receive(struct tnd_worker *w, uint16_t interface, uint16_t queue)
+{
+    struct tnd_received *next = &w->bursts[!w->in_hand];
+
+    w->stamp = rte_rdtsc();
+    next->interface = interface;
+    next->n = rte_eth_rx_burst(w->dp->ports[interface].id, queue, next->frames, TND_BURST);
+    uint16_t n = next->n;
+    if (n == 0)
+        return 0;
+    for (uint32_t i = 0; i < n; i++)
+        rte_prefetch0(next->frames[i]);
+    tnd_stage_end(w, TND_STAGE_rx);
+    work(w);
+    return n;
+}
+
+// Returns: how many frames it gave; sets *more when it must have more.
+static uint32_t poll_queue(struct tnd_worker *w, uint16_t interface, uint16_t queue, bool *more)
+{
+    bool empty = w->bursts[w->in_hand].n == 0;
+    uint32_t n = receive(w, interface, queue), last = n;
+
+    if (n == TND_BURST && empty) { // one to work on, and one behind it
+        last = receive(w, interface, queue);
+        n += last;
+    }
+    *more |= last == TND_BURST;
+    return n;
+}
+
+// A burst stays in hand only while some queue gives full ones: the next loop finds what is behind
+// it, or finds nothing and works on it. So nothing in hand ever waits for a frame to come.
 static uint32_t poll_ports(struct tnd_worker *w)
 {
-    uint32_t done = 0;
+    uint32_t done = 0, last = 0;
+    bool more = false;
 
     for (uint16_t i = 0; i < w->dp->cfg.n_interfaces; i++)
         for (uint16_t q = w->index; q < w->dp->ports[i].queues;
              q = (uint16_t)(q + w->dp->cfg.workers))
-            done += poll_queue(w, i, q);
-    return done;
+            done += poll_queue(w, i, q, &more);
+    w->stamp = rte_rdtsc();
+    if (!more)
+        last = work(w);
+    return done > 0 ? done : last;
 }
 
 // Names that control has published, and then what waited for them or has waited too long.
@@ -185,6 +230,18 @@ static void end_loop(struct tnd_worker *w, uint64_t start, bool idle)
     w->looped = now;
 }
 
+// What a loop decides by.
+static void read_published(struct tnd_worker *w)
+{
+    struct tnd_dataplane *dp = w->dp;
+
+    // Pairs with release in tnd_dataplane_publish_policy.
+    atomic_store_explicit(&w->policy, atomic_load_explicit(&dp->policy, memory_order_acquire),
+                          memory_order_relaxed);
+    // Pairs with release in tnd_dataplane_publish_adjacency.
+    w->adjacency = atomic_load_explicit(&dp->adjacency, memory_order_acquire);
+}
+
 uint32_t tnd_worker_poll(struct tnd_worker *w)
 {
     struct tnd_dataplane *dp = w->dp;
@@ -192,11 +249,7 @@ uint32_t tnd_worker_poll(struct tnd_worker *w)
 
     begin_loop(w, start);
     w->now_ms = start / dp->tsc_per_ms;
-    // Pairs with release in tnd_dataplane_publish_policy.
-    atomic_store_explicit(&w->policy, atomic_load_explicit(&dp->policy, memory_order_acquire),
-                          memory_order_relaxed);
-    // Pairs with release in tnd_dataplane_publish_adjacency.
-    w->adjacency = atomic_load_explicit(&dp->adjacency, memory_order_acquire);
+    read_published(w);
     uint32_t done = poll_inboxes(w);
     done += poll_ports(w);
     done += poll_parked(w);
@@ -210,6 +263,17 @@ uint32_t tnd_worker_poll(struct tnd_worker *w)
     rte_rcu_qsbr_quiescent(dp->qsbr, w->index);
     end_loop(w, start, done == 0);
     return done;
+}
+
+void tnd_worker_finish(struct tnd_worker *w)
+{
+    uint64_t start = rte_rdtsc();
+
+    begin_loop(w, start);
+    read_published(w);
+    w->stamp = start;
+    bool idle = work(w) == 0;
+    end_loop(w, start, idle);
 }
 
 int tnd_worker_main(void *arg)
@@ -232,6 +296,7 @@ int tnd_worker_main(void *arg)
         if (w->naps == 0)
             w->idle_loops = 0;
     }
+    tnd_worker_finish(w);
     rte_rcu_qsbr_thread_offline(dp->qsbr, w->index);
     return 0;
 }

@@ -20,6 +20,8 @@
 #define TND_BIG_ROOM    (TND_FRAG_MAX + 128)
 #define TND_TX_QUEUE    64   // frames a port collects before its burst
 #define TND_TX_LISTS    4    // edit lists under way
+#define TND_FETCH_LINES 7    // of the burst in hand, with each step of the one before
+#define TND_FETCH_MAX   1024 // octets: all of an ordinary message
 #define TND_INBOX_SIZE  1024 // packets from one other worker
 #define TND_INBOX_QUOTA 8    // bursts from inboxes before the own queues have their turn
 
@@ -46,6 +48,18 @@ struct tnd_handed {
 _Static_assert(sizeof(struct tnd_handed) == 64, "one cache line goes from core to core");
 
 #define TND_NO_OWNER 0xff
+
+// Frames as a queue gave them.
+struct tnd_received {
+    uint16_t n, interface;
+    struct rte_mbuf *frames[TND_BURST];
+};
+
+// How far the memory has been asked for the frames of the burst in hand.
+struct tnd_ahead {
+    uint32_t next;        // frame
+    const char *at, *end; // what is left of the one before it
+};
 
 struct tnd_tx_queue {
     uint32_t n;
@@ -94,6 +108,9 @@ struct tnd_worker {
     bool rang;                                 // has something for control in this loop
     struct rte_ring *inbox[TND_WORKERS_MAX];   // from worker i to us: buffers, with a tnd_handed
     struct rte_ring *returns[TND_WORKERS_MAX]; // our buffers, back from worker i
+    struct tnd_received bursts[2];             // one is in hand, not worked on yet, or empty
+    uint32_t in_hand;                          // which
+    struct tnd_ahead ahead;
     struct tnd_tx_queue tx[TND_INTERFACES_MAX];
     struct tnd_way way[TND_BURST];
     struct tnd_adjacency_cache ways;
@@ -175,11 +192,33 @@ static inline void tnd_stage_end(struct tnd_worker *w, enum tnd_stage stage)
     w->stamp = now;
 }
 
-// rx.c: frames of a burst become jobs; the rest ends here.
-uint32_t tnd_rx_frames(struct tnd_worker *w, uint16_t interface, struct rte_mbuf *frames[],
-                       uint32_t n, struct tnd_job *jobs[]);
+// rx.c: frames of a burst become jobs; the rest ends here. Returns: how many jobs.
+uint32_t tnd_rx_frames(struct tnd_worker *w, const struct tnd_received *burst,
+                       struct tnd_job *jobs[]);
 uint16_t tnd_rx_listener(const struct tnd_policy *p, const struct tnd_addr *to);
 void tnd_rx_expire(struct tnd_worker *w);
+
+// Ask the memory for the next lines of the burst in hand, its buffers' headers being here. A core
+// has some 16 lines on their way at a time, which its own work needs, too: so a few are asked for
+// with each message of the burst before, where there is much to do with what is near.
+static inline void tnd_rx_fetch(struct tnd_worker *w, uint32_t lines)
+{
+    const struct tnd_received *burst = &w->bursts[w->in_hand];
+    const char *at = w->ahead.at, *end = w->ahead.end;
+
+    for (; lines > 0; lines--, at += 64) {
+        if (at >= end) {
+            if (w->ahead.next >= burst->n)
+                break;
+            const struct rte_mbuf *m = burst->frames[w->ahead.next++];
+            at = rte_pktmbuf_mtod(m, const char *);
+            end = at + (m->data_len < TND_FETCH_MAX ? m->data_len : TND_FETCH_MAX);
+        }
+        __builtin_prefetch(at);
+    }
+    w->ahead.at = at;
+    w->ahead.end = end;
+}
 
 // steer.c: hand over what others own; keeps ours at the front. Returns: how many are ours.
 // First by a look before the parse, then by the call key, which is right.
@@ -203,6 +242,7 @@ void tnd_tx_flush(struct tnd_worker *w);
 
 // worker.c
 uint32_t tnd_worker_poll(struct tnd_worker *w); // one loop. Returns: what it handled
+void tnd_worker_finish(struct tnd_worker *w);   // no loop follows: end what is in hand
 int tnd_worker_main(void *worker);
 
 // idle.c

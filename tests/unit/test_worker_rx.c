@@ -184,6 +184,134 @@ static void fragments_both_ways(void **state)
     end_world(w);
 }
 
+static uint32_t collect_all(struct world *w)
+{
+    struct tnd_datagram d[TND_BURST];
+    uint32_t all = 0, n;
+
+    while ((n = tnd_dataplane_collect(w->dp, 0, d, TND_BURST)) > 0)
+        all += n;
+    return all;
+}
+
+static void offer_calls(struct world *w, unsigned first, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        offer_call(w, first + i, 10);
+}
+
+// A burst waits in hand for one behind it only while there must be one.
+static void a_burst_in_hand(void **state)
+{
+    static const unsigned offered[] = {1,
+                                       TND_BURST - 1,
+                                       TND_BURST,
+                                       TND_BURST + 1,
+                                       2 * TND_BURST - 1,
+                                       2 * TND_BURST,
+                                       2 * TND_BURST + 1,
+                                       5 * TND_BURST};
+    struct world *w = make_world(1, true);
+    struct tnd_counters c;
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof offered / sizeof *offered; i++) {
+        unsigned n = offered[i], received = n, loops = 0;
+        offer_calls(w, 1000 * i, n);
+        // Two bursts are received in the first loop, one in each other; what they leave in hand is
+        // worked on in the loop that finds no more.
+        if (n < 2 * TND_BURST) {
+            assert_true(tnd_dataplane_run(w->dp) > 0);
+            assert_int_equal(collect_all(w), n);
+        } else {
+            assert_true(tnd_dataplane_run(w->dp) > 0);
+            received = collect_all(w);
+            assert_int_equal(received, TND_BURST); // the other one is in hand
+            for (; tnd_dataplane_run(w->dp) > 0; loops++)
+                received += collect_all(w);
+            assert_int_equal(received, n);
+            assert_int_equal(loops, (n - 1) / TND_BURST - 1 + (n % TND_BURST == 0));
+        }
+        assert_int_equal(tnd_dataplane_run(w->dp), 0);
+    }
+    struct tnd_io_counters io = io_of(w, &c);
+    assert_int_equal(io.rx_packets, io.jobs);
+    assert_int_equal(c.verdict[TND_VERDICT_FORWARD], io.rx_packets);
+    end_world(w);
+}
+
+// A burst is of the interface it came by, whichever one is looked at when it is worked on.
+static void bursts_of_two_interfaces(void **state)
+{
+    struct world *w = make_world_of(1, true, 2);
+    static char text[2000];
+    struct tnd_counters c;
+
+    (void)state;
+    for (unsigned call = 0; call < 5; call++) {
+        struct tnd_datagram d = datagram(text, make_invite(text, sizeof text, 1000 + call, 10));
+        assert_int_equal(tnd_dataplane_offer(w->dp, 1, &d, 1), 1);
+    }
+    offer_calls(w, 0, 2 * TND_BURST);
+    assert_true(tnd_dataplane_run(w->dp) > 0);
+    assert_int_equal(collect_all(w), 2 * TND_BURST);
+    assert_true(tnd_dataplane_run(w->dp) > 0); // the five of the other interface
+    assert_int_equal(collect_all(w), 5);
+    assert_int_equal(tnd_dataplane_run(w->dp), 0);
+    io_of(w, &c);
+    assert_int_equal(c.verdict[TND_VERDICT_FORWARD], 2 * TND_BURST + 5);
+    assert_int_equal(rte_mempool_in_use_count(w->dp->ports[1].pool), 0);
+    end_world(w);
+}
+
+// What a worker has in hand when it is stopped goes on its way first.
+static void stopped_with_a_burst_in_hand(void **state)
+{
+    struct world *w = make_world(1, true);
+    struct tnd_counters c;
+
+    (void)state;
+    offer_calls(w, 0, 2 * TND_BURST);
+    tnd_dataplane_run(w->dp);
+    assert_int_equal(collect_all(w), TND_BURST);
+    tnd_dataplane_stop(w->dp);
+    assert_int_equal(collect_all(w), TND_BURST);
+    assert_int_equal(io_of(w, &c).tx_packets, 2 * TND_BURST);
+    end_world(w);
+}
+
+// What is received under one policy and worked on under the next obeys the next: its listener is
+// gone, its port another's. The policy before may be freed meanwhile.
+static void a_policy_changes_with_a_burst_in_hand(void **state)
+{
+    struct world *w = make_world(1, true);
+    struct tnd_policy *old = calloc(1, sizeof *old);
+    struct tnd_listener elsewhere = w->listener;
+    struct tnd_policy next = w->policy;
+    struct tnd_counters c;
+
+    (void)state;
+    *old = w->policy;
+    tnd_dataplane_publish_policy(w->dp, old, free);
+    offer_calls(w, 0, 2 * TND_BURST);
+    tnd_dataplane_run(w->dp);
+    assert_int_equal(collect_all(w), TND_BURST);
+    elsewhere.addr.port = 5070;
+    next.listeners = &elsewhere;
+    tnd_dataplane_publish_policy(w->dp, &next, count_free);
+    tnd_dataplane_poll(w->dp);
+    run(w);
+    assert_int_equal(collect_all(w), 0);
+    io_of(w, &c);
+    assert_int_equal(c.verdict[TND_VERDICT_PUNT], TND_BURST);
+    tnd_dataplane_poll(w->dp);
+    assert_int_equal(tnd_dataplane_retired(w->dp), 0);
+    tnd_dataplane_publish_policy(w->dp, &w->policy, count_free);
+    run(w);
+    tnd_dataplane_poll(w->dp);
+    end_world(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +319,10 @@ int main(void)
         WORLD_CASE(what_is_not_ours),
         WORLD_CASE(frames_of_a_vlan),
         WORLD_CASE(fragments_both_ways),
+        WORLD_CASE(a_burst_in_hand),
+        WORLD_CASE(bursts_of_two_interfaces),
+        WORLD_CASE(stopped_with_a_burst_in_hand),
+        WORLD_CASE(a_policy_changes_with_a_burst_in_hand),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

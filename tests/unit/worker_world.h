@@ -29,7 +29,8 @@ struct world {
 static struct world *made;
 static unsigned freed;
 
-static const uint8_t our_mac[6] = {2, 0, 0, 0, 0, 1}, peer_mac[6] = {2, 0, 0, 0, 0, 2};
+static const uint8_t our_mac[6] = {2, 0, 0, 0, 0, 1}, peer_mac[6] = {2, 0, 0, 0, 0, 2},
+                     second_mac[6] = {2, 0, 0, 0, 0, 3};
 
 static inline void count_free(void *p)
 {
@@ -101,18 +102,20 @@ static inline void publish_pool(struct world *w)
     free(m);
 }
 
-static inline struct world *make_world(uint16_t workers, bool threadless)
+// A second interface has a MAC of its own; everything leaves by the first.
+static inline struct world *make_world_of(uint16_t workers, bool threadless, uint16_t n_interfaces)
 {
-    struct tnd_interface_config wan = {.name = "wan", .rings = 0};
+    struct tnd_interface_config wan[2] = {{.name = "wan"}, {.name = "lan"}};
     struct world *w = calloc(1, sizeof *w);
     struct tnd_error err;
 
-    memcpy(wan.mac, our_mac, 6);
+    memcpy(wan[0].mac, our_mac, 6);
+    memcpy(wan[1].mac, second_mac, 6);
     w->keys = (struct tnd_keys){.digest = {1, 2}, .n_sign = 1, .sign = {{.id = 1, .key = {3, 4}}}};
     make_policy(w);
     struct tnd_dataplane_config cfg = {
-        .interfaces = &wan,
-        .n_interfaces = 1,
+        .interfaces = wan,
+        .n_interfaces = n_interfaces,
         .workers = workers,
         .threadless = threadless,
         .engine = {.keys = &w->keys,
@@ -131,6 +134,11 @@ static inline struct world *make_world(uint16_t workers, bool threadless)
     assert_int_equal(tnd_dataplane_start(w->dp, w->table, &err), 0);
     made = w;
     return w;
+}
+
+static inline struct world *make_world(uint16_t workers, bool threadless)
+{
+    return make_world_of(workers, threadless, 1);
 }
 
 // Stop, and see that every buffer is back in its pool.
