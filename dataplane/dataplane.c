@@ -19,6 +19,7 @@
 #define RX_BUFFERS   1024 // and as many for each other worker's inbox
 #define RX_ROOM      (TND_RX_FRAME_MAX - 32 + RTE_PKTMBUF_HEADROOM)
 #define POOL_CACHE   128
+#define TX_CACHE     512 // a loop's frames: what was sent last is in the core's cache, and goes first
 #define FRAG_ENTRIES 64
 #define WANTS        256
 #define KERNEL_SLOTS 64
@@ -54,14 +55,13 @@ static uint64_t memory_of(const struct tnd_dataplane_config *cfg)
     return all + all / 16;
 }
 
-static struct rte_mempool *pool(struct tnd_worker *w, const char *what, uint32_t n, size_t priv,
-                                uint32_t room)
+static struct rte_mempool *pool(struct tnd_worker *w, const char *what, uint32_t n, uint32_t cache,
+                                size_t priv, uint32_t room)
 {
     char name[RTE_MEMPOOL_NAMESIZE];
 
     snprintf(name, sizeof name, "%s%lu_%u", what, w->dp->serial, w->index);
-    return tnd_eal_pool(name, n, n > 4 * POOL_CACHE ? POOL_CACHE : n / 4, priv,
-                        room + RTE_PKTMBUF_HEADROOM);
+    return tnd_eal_pool(name, n, n > 4 * cache ? cache : n / 4, priv, room + RTE_PKTMBUF_HEADROOM);
 }
 
 static bool make_rings(struct tnd_worker *w)
@@ -98,9 +98,10 @@ static bool make_worker(struct tnd_dataplane *dp, uint16_t i)
     w->lcore = i + 1u;
     w->doorbell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (rx > 0)
-        w->rx_pool = pool(w, "rx", rx, sizeof(struct tnd_handed), RX_ROOM - RTE_PKTMBUF_HEADROOM);
-    w->tx_pool = pool(w, "tx", TX_BUFFERS, 0, TND_TX_ROOM);
-    w->big_pool = pool(w, "big", BIG_BUFFERS, sizeof(struct tnd_handed), TND_BIG_ROOM);
+        w->rx_pool = pool(w, "rx", rx, POOL_CACHE, sizeof(struct tnd_handed),
+                          RX_ROOM - RTE_PKTMBUF_HEADROOM);
+    w->tx_pool = pool(w, "tx", TX_BUFFERS, TX_CACHE, 0, TND_TX_ROOM);
+    w->big_pool = pool(w, "big", BIG_BUFFERS, POOL_CACHE, sizeof(struct tnd_handed), TND_BIG_ROOM);
     w->frag = tnd_frag_new(FRAG_ENTRIES);
     return w->doorbell >= 0 && (w->rx_pool || rx == 0) && w->tx_pool && w->big_pool && w->frag &&
            make_rings(w) && tnd_spsc_init(&w->wants, WANTS, sizeof(struct tnd_want)) &&
