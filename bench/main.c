@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include "control/table.h"
+#include "control/table_memory.h"
 #include "control/units.h"
 #include "sip/scan.h"
 
@@ -423,6 +424,7 @@ int main(int argc, char **argv)
     }
     if (host_only)
         return print_host();
+    tnd_table_memory(); // with its thread, which need not stay where we do
     pin();
     if (run_all(only, runs ? runs : bench_quick ? 2 : RUNS) != 0)
         return 1;

@@ -121,7 +121,7 @@ bool tnd__index_reserve(struct tnd__index *x, struct tnd__mem *m, struct tnd__re
     if (!x->next && full * 4 > capacity(x) * 3)
         start_growing(x, m);
     if (x->next)
-        tnd__index_step(x, r, 64, 8);
+        tnd__index_step(x, m, r, 64, 8);
     return (x->used + x->removed + 1) * 16 <= capacity(x) * 15;
 }
 
@@ -169,11 +169,21 @@ static void copy_group(struct tnd__index *x, uint64_t group)
     }
 }
 
-void tnd__index_step(struct tnd__index *x, struct tnd__retire *r, uint64_t zero, uint64_t copy)
+// There is room in the old table up to 7/8: the insertions that are left then can finish the new
+// one.
+bool tnd__index_waits(const struct tnd__index *x, const struct tnd__mem *m)
+{
+    return x->next && !x->copying && x->cursor == 0 && m->ops.ready &&
+           (x->used + x->removed) * 8 < capacity(x) * 7 &&
+           !m->ops.ready(m->ops.ctx, x->next, x->next->bytes);
+}
+
+void tnd__index_step(struct tnd__index *x, const struct tnd__mem *m, struct tnd__retire *r,
+                     uint64_t zero, uint64_t copy)
 {
     struct tnd__slots *old = x->slots;
 
-    if (!x->next)
+    if (!x->next || tnd__index_waits(x, m))
         return;
     if (!x->copying) {
         uint64_t left = x->next->mask + 1 - x->cursor, n = zero < left ? zero : left;

@@ -187,7 +187,7 @@ struct tnd_table *tnd_table_new_with(struct rte_rcu_qsbr *qsbr,
     struct tnd_table *t;
 
     if (!mem.ops.alloc)
-        mem.ops = (struct tnd_table_mem){default_alloc, default_free, NULL};
+        mem.ops = (struct tnd_table_mem){default_alloc, default_free, NULL, NULL};
     t = tnd__mem_alloc(&mem, 64, sizeof *t);
     if (!t)
         return NULL;
@@ -513,8 +513,9 @@ bool tnd_table_reclaim(struct tnd_table *t)
     bool more = tnd__retire_poll(&t->retire, &t->mem, STEP_FREE);
 
     publish_waiting(t, STEP_PUBLISH);
-    tnd__index_step(&t->index, &t->retire, STEP_ZERO, STEP_COPY);
-    return more || t->index.next || (t->waiting && !must_wait(t));
+    tnd__index_step(&t->index, &t->mem, &t->retire, STEP_ZERO, STEP_COPY);
+    return more || (t->index.next && !tnd__index_waits(&t->index, &t->mem)) ||
+           (t->waiting && !must_wait(t));
 }
 
 void tnd_table_stats(const struct tnd_table *t, struct tnd_table_stats *out)

@@ -49,9 +49,12 @@ void tnd_name_digest_burst(const struct tnd_hash_key *key, struct tnd_wide *wide
                            const struct tnd_str names[], uint32_t n, struct tnd_name_digest out[]);
 
 // Where the table's memory comes from. alloc: NULL when there is none; `free` is told the size.
+// ready: whether what was allocated can be written without waiting for the system to find it; a
+// large piece is left alone until then, while that is possible. May be NULL.
 struct tnd_table_mem {
     void *(*alloc)(void *ctx, size_t align, size_t size);
     void (*free)(void *ctx, void *p, size_t size);
+    bool (*ready)(void *ctx, const void *p, size_t size);
     void *ctx;
 };
 

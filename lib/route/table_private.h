@@ -142,8 +142,12 @@ void tnd__index_insert(struct tnd__index *x, struct tnd__entry *e,
                        const struct tnd_name_digest *name);
 void tnd__index_remove(struct tnd__index *x, const struct tnd__entry *e);
 
+// Whether growing has not begun because the memory for it is not there yet.
+bool tnd__index_waits(const struct tnd__index *x, const struct tnd__mem *m);
+
 // Grow a little: `zero` groups zeroed or `copy` groups copied.
-void tnd__index_step(struct tnd__index *x, struct tnd__retire *r, uint64_t zero, uint64_t copy);
+void tnd__index_step(struct tnd__index *x, const struct tnd__mem *m, struct tnd__retire *r,
+                     uint64_t zero, uint64_t copy);
 
 // ---- Interned sets ------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ NAMES = {"parse.invite": "ns", "parse.corpus": "ns", "parse.corpus.rate": "bytes
          **{f"pick.worst_share_error{k}": "share" for k in ("", ".haproxy", ".kamailio")},
          **{f"table.lookup.{n}": "ns" for n in ("1k", "100k", "1m", "10m", "zipf.1k", "zipf.100k", "zipf.1m")},
          **{f"table.{k}": "ns" for k in ("publish", "publish.shared", "churn", "churn.still", "load.10m")},
-         "table.load.10m.turn": "ns", "table.load.10m.bytes_per_name": "bytes",
+         **{f"table.load.10m.turn{p}": "ns" for p in ("", ".p50", ".p99")}, "table.load.10m.bytes_per_name": "bytes",
          "table.churn.publications": "requests/s", "table.bytes_per_name.1m": "bytes",
          **{f"route.ring.{k}": "requests/s" for k in ("cold", "hot", "1m", "churn", "1w", "2w", "2w.local")},
          "route.call": "ns", **{f"route.latency.{p}": "ns" for p in ("p50", "p99", "p999")},

@@ -18,6 +18,7 @@ struct world {
     struct rte_rcu_qsbr *qsbr;
     struct tnd_table *table;
     uint64_t in_use, fail_after; // allocations until one fails; 0: none does
+    bool slow;                   // what was allocated is not there yet
 };
 
 static void *counted_alloc(void *ctx, size_t align, size_t size)
@@ -33,6 +34,13 @@ static void *counted_alloc(void *ctx, size_t align, size_t size)
     return p;
 }
 
+static bool is_ready(void *ctx, const void *p, size_t size)
+{
+    const struct world *w = ctx;
+
+    return !w->slow;
+}
+
 static void poisoning_free(void *ctx, void *p, size_t size)
 {
     struct world *w = ctx;
@@ -45,7 +53,9 @@ static void poisoning_free(void *ctx, void *p, size_t size)
 static void world_open(struct world *w, uint32_t names, uint64_t retired_max)
 {
     struct tnd_table_config config = {
-        .names_hint = names, .retired_max = retired_max, .mem = {counted_alloc, poisoning_free, w}};
+        .names_hint = names,
+        .retired_max = retired_max,
+        .mem = {.alloc = counted_alloc, .free = poisoning_free, .ready = is_ready, .ctx = w}};
 
     memset(w, 0, sizeof *w);
     w->qsbr = aligned_alloc(64, (rte_rcu_qsbr_get_memsize(4) + 63) & ~(size_t)63);
@@ -563,6 +573,34 @@ static void use_is_told_by_epochs(void **state)
     world_close(&w);
 }
 
+// Growth leaves memory alone that is not there yet, as long as the old table has room.
+static void growth_waits_for_memory(void **state)
+{
+    struct world w;
+    uint32_t slots;
+
+    (void)state;
+    world_open(&w, 700, 0);
+    slots = stats_of(&w).slots;
+    w.slow = true;
+    uint64_t n = 0;
+    for (; n + 1 < slots * 7 / 8; n++)
+        assert_int_equal(publish(&w, n, 1), 0);
+    assert_true(stats_of(&w).growing);
+    assert_false(tnd_table_reclaim(w.table)); // nothing that can be done at once
+    assert_int_equal(stats_of(&w).slots, slots);
+    w.slow = false;
+    settle(&w);
+    assert_int_equal(stats_of(&w).slots, 2 * slots);
+    w.slow = true; // for good
+    for (; n < slots * 20; n++)
+        assert_int_equal(publish(&w, n, 1), 0);
+    for (uint64_t i = 0; i < n; i++)
+        assert_int_equal(seen(&w, i), 1);
+    assert_true(stats_of(&w).slots > slots * 20);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -580,6 +618,7 @@ int main(void)
         cmocka_unit_test(colliding_digests),
         cmocka_unit_test(short_of_memory),
         cmocka_unit_test(use_is_told_by_epochs),
+        cmocka_unit_test(growth_waits_for_memory),
     };
 
     return sodium_init() < 0 ? 1 : cmocka_run_group_tests_name("table", tests, setup, teardown);

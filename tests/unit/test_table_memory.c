@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "control/table_memory.h"
 #include "random.h"
@@ -109,6 +110,28 @@ static void freed_memory_is_used_again(void **state)
     }
 }
 
+// A large block is touched by another thread: whole, and soon.
+static void a_block_gets_ready(void **state)
+{
+    struct tnd_table_mem m = tnd_table_memory();
+    size_t size = 48 << 20;
+    unsigned long before;
+
+    (void)state;
+    if (!m.alloc)
+        skip();
+    void *first = m.alloc(m.ctx, 64, 64);
+    before = smaps_kb(first, "Rss");
+    void *p = m.alloc(m.ctx, 64, size);
+    assert_non_null(p);
+    for (int ms = 0; ms < 60000 && !m.ready(m.ctx, p, size); ms++)
+        nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    assert_true(m.ready(m.ctx, p, size));
+    assert_in_range(smaps_kb(first, "Rss"), before + (size >> 10) - 1024, before + (128 << 10));
+    m.free(m.ctx, p, size);
+    m.free(m.ctx, first, 64);
+}
+
 static void a_table_lives_there(void **state)
 {
     struct tnd_table_config config = {.names_hint = 100000, .mem = tnd_table_memory()};
@@ -126,6 +149,7 @@ static void a_table_lives_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_block_gets_ready),
         cmocka_unit_test(freed_memory_is_used_again),
         cmocka_unit_test(a_table_lives_there),
     };
