@@ -2,7 +2,7 @@
 // the one before it as a caller and a target make theirs, so that branch, token and memory do all
 // that they do in a real call. A step of thousands of calls waits in the ring before the engine
 // takes it, in buffers that take turns, so that what it knows of a call has left the caches near
-// to it. ns are of the engine's own time, all seven messages together.
+// to it. ns are of the engine's own time, for each message and for all seven together.
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +21,8 @@
 
 enum step { INVITE, TRYING, RINGING, OK, ACK, BYE, BYE_OK, STEPS };
 
+static const char *const names[STEPS] = {"invite", "100", "180", "200", "ack", "bye", "bye200"};
+
 struct call {
     struct tnd_addr target; // that got the INVITE
     uint32_t len;
@@ -29,7 +31,7 @@ struct call {
 
 struct calls {
     struct bench_ring ring;
-    uint64_t first, engine_cycles;
+    uint64_t first, engine_cycles[STEPS];
     enum step step;
     uint32_t arrived;
     struct tnd_sip_msg msg;
@@ -191,7 +193,7 @@ static void drain(struct calls *c)
         uint64_t start = rte_rdtsc();
         busy = tnd_dataplane_run(dp);
         if (busy > 0)
-            c->engine_cycles += rte_rdtsc() - start;
+            c->engine_cycles[c->step] += rte_rdtsc() - start;
         while ((got = tnd_dataplane_collect(dp, 0, d, TND_BURST)) > 0)
             for (uint32_t i = 0; i < got; i++)
                 take(c, &d[i]);
@@ -231,15 +233,20 @@ static void calls_once(void *state)
         exit(1);
     c->first = 0;
     do_batch(c);
-    c->engine_cycles = 0;
-    double cpu = bench_cpu_ns(), wall = bench_wall_ns();
+    memset(c->engine_cycles, 0, sizeof c->engine_cycles);
+    double cpu = bench_cpu_ns(), wall = bench_wall_ns(), sum = 0;
     for (int i = 0; i < BATCH; i++)
         do_batch(c);
     cpu = bench_cpu_ns() - cpu;
     wall = bench_wall_ns() - wall;
     struct bench_share s = bench_share(cpu, wall, tnd_dataplane_hz(c->ring.rig.dp));
-    bench_record_share(&s, "route.call", "ns",
-                       (double)c->engine_cycles * s.ns / ((double)BATCH * CALLS));
+    double each = s.ns / ((double)BATCH * CALLS);
+    for (int i = 0; i < STEPS; i++) {
+        double cycles = (double)c->engine_cycles[i];
+        bench_record_share(&s, bench_name("route.call.%s", names[i]), "ns", cycles * each);
+        sum += cycles;
+    }
+    bench_record_share(&s, "route.call", "ns", sum * each);
     bench_ring_close(&c->ring);
 }
 
