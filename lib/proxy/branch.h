@@ -51,16 +51,32 @@ bool tnd_branch_verify(struct tnd_str text, const struct tnd_branch_scope *scope
 void tnd_loop_print(uint32_t loop, char out[static TND_LOOP_DIGITS]);
 bool tnd_loop_read(struct tnd_str text, uint32_t *loop);
 
-// ---- For a burst ------------------------------------------------------------------------
-//
-// Lay out what the MAC is over, hash it with the last sign key (tnd_keys_begin), put the MAC into
-// digits->word[2] and print: TND_BRANCH_COOKIE, then the digits. Inline: for every request.
-
 // As on the wire: hi is key 8, listener 32, trunk 24 bits; lo is trunk 8, target 48,
 // attempt 4, zero 4.
 struct tnd__branch_fields {
     uint64_t hi, lo;
 };
+
+// What a text says that has our form, right or not.
+struct tnd_branch_claim {
+    struct tnd__branch_fields fields;
+    uint64_t mac;
+};
+
+// Returns: false when the text is not of our form.
+bool tnd_branch_claim(struct tnd_str text, struct tnd_branch_claim *out);
+struct tnd_branch tnd_branch_of(const struct tnd_branch_claim *claim);
+
+// Which of n (at most TND_WIDE) claims have the right MAC: tnd_branch_verify side by side.
+// Returns: bit i for claim i.
+uint32_t tnd_branch_verify_burst(const struct tnd_branch_claim claim[],
+                                 const struct tnd_branch_scope scope[], unsigned n,
+                                 const struct tnd_keys *keys, struct tnd_wide *wide);
+
+// ---- To sign a burst ------------------------------------------------------------------------
+//
+// Lay out what the MAC is over, hash it with the last sign key (tnd_keys_begin), put the MAC into
+// digits->word[2] and print: TND_BRANCH_COOKIE, then the digits. Inline: for every request.
 
 static inline struct tnd__branch_fields tnd__branch_fields(const struct tnd_branch *b, uint8_t sign)
 {
@@ -85,17 +101,25 @@ static inline void tnd__branch_words(const struct tnd__branch_fields *f,
     w[7] = (uint64_t)scope->flow.family << 16 | scope->flow.port;
 }
 
+static inline void tnd__branch_put(const struct tnd__branch_fields *f,
+                                   const struct tnd_branch_scope *scope, struct tnd_wide *wide,
+                                   unsigned i)
+{
+    uint64_t w[TND_BRANCH_WORDS];
+
+    tnd__branch_words(f, scope, w);
+    for (unsigned k = 0; k < TND_BRANCH_WORDS; k++)
+        wide->word[k][i] = w[k];
+}
+
 // As message i: TND_BRANCH_WORDS words behind its domain TND_DOMAIN_BRANCH.
 static inline void tnd_branch_lay(const struct tnd_branch *b, const struct tnd_branch_scope *scope,
                                   const struct tnd_keys *keys, struct tnd_hex_words *digits,
                                   struct tnd_wide *wide, unsigned i)
 {
     const struct tnd__branch_fields f = tnd__branch_fields(b, keys->sign[keys->n_sign - 1].id);
-    uint64_t w[TND_BRANCH_WORDS];
 
-    tnd__branch_words(&f, scope, w);
-    for (unsigned k = 0; k < TND_BRANCH_WORDS; k++)
-        wide->word[k][i] = w[k];
+    tnd__branch_put(&f, scope, wide, i);
     digits->word[0] = f.hi;
     digits->word[1] = f.lo;
 }

@@ -6,15 +6,6 @@
 // Lives of memory entries: 64*T1 for whatever waits for one, timer C while it rings.
 #define TND_LIFE_MS 32000
 
-// Hash of a dialog tag, as the token carries it.
-static inline uint32_t tnd__caller_hash(const struct tnd_keys *keys, struct tnd_str tag,
-                                        uint64_t call_key)
-{
-    uint64_t h = tnd_hash(&keys->digest, tag.p, tag.len);
-
-    return (uint32_t)tnd_derive(&keys->digest, TND_DOMAIN_CALLER, h, call_key);
-}
-
 // RFC 3261 17.2.3: an ACK and a CANCEL belong to the INVITE's transaction. Two trunks that
 // happen to use the same branch and sent-by do not meet, nor does who bears the token of one
 // call meet another's: the call key is secret, so nobody can choose one to match.
@@ -74,8 +65,29 @@ void tnd__answer(struct tnd_engine *e, struct tnd_job *job, uint16_t status);
 // same answer, its CANCEL a 200 (RFC 3261 9.2), its ACK ends here.
 void tnd__repeat_answer(struct tnd_engine *e, struct tnd_job *job, uint16_t status);
 
+// What may be tokens of ours in a burst's requests, in the order they stand there.
+struct tnd__tokens {
+    uint32_t n, asked; // waiting, and in all
+    struct tnd_job *job[TND_WIDE];
+    struct tnd_str text[TND_WIDE];
+    bool is_uri[TND_WIDE]; // of the Request-URI, after those of Route
+};
+
+// Ask for the user part of a URI that is ours; all are judged side by side (verify.c). What a job
+// has from them (token_state, token, side, strict_in) is whole after the last tnd__judge_tokens.
+void tnd__ask_token(struct tnd_engine *e, struct tnd__tokens *t, struct tnd_job *job,
+                    const struct tnd_uri *uri, bool is_uri);
+void tnd__judge_tokens(struct tnd_engine *e, struct tnd__tokens *t);
+
+// The hash of each job's From or To tag, of which the token carries the low 32 bits.
+void tnd__hash_tags(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n, bool of_to,
+                    uint64_t out[]);
+
+// to_caller of each, from its token.
+void tnd__tell_sides(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n);
+
 // Decisions about responses (response.c), and what they tell the memory.
-void tnd__route_response(struct tnd_engine *e, struct tnd_job *job);
+void tnd__route_responses(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n);
 void tnd__note_heard(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *job);
 
 // Outputs, one file each.

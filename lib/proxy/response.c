@@ -86,31 +86,35 @@ void tnd__note_heard(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *job)
     tnd_memory_touch(e->memory, job->memory_key, now_ms, life);
 }
 
-void tnd__route_response(struct tnd_engine *e, struct tnd_job *job)
+// Whether it came by us, and what has to be right for it to go on.
+static bool has_passed_here(struct tnd_engine *e, struct tnd_job *job,
+                            struct tnd_branch_claim *claim, struct tnd_branch_scope *scope)
 {
     const struct tnd_sip_msg *m = &job->msg;
-    struct tnd_str text = tnd_text(m, m->via.branch);
-    struct tnd_branch branch;
 
     if (!is_from_us(e, &m->via)) {
         tnd_job_drop(e, job, TND_DROP_STRAY_RESPONSE);
-        return;
+        return false;
     }
     job->dst = next_via_address(&m->via2);
-    struct tnd_branch_scope scope = {job->txn, job->call_key, m->cseq, job->dst};
     if (m->via2.whole.len && (!is_sendable(&job->dst) || ends_in_broadcast(m))) {
         tnd_job_drop(e, job, TND_DROP_RESPONSE_NOWHERE);
-        return;
+        return false;
     }
-    if (m->via2.whole.len == 0 || !tnd_branch_read(text, &branch) ||
-        !tnd_branch_verify(text, &scope, e->cfg.keys)) {
+    if (m->via2.whole.len == 0 || !tnd_branch_claim(tnd_text(m, m->via.branch), claim)) {
         tnd_job_drop(e, job, TND_DROP_BAD_BRANCH);
-        return;
+        return false;
     }
-    job->trunk = branch.trunk ? tnd_policy_trunk(e->policy, branch.trunk)
-                              : tnd_policy_source(e->policy, &job->dst);
-    job->target_id = branch.target;
-    job->egress = tnd_policy_listener(e->policy, branch.listener);
+    *scope = (struct tnd_branch_scope){job->txn, job->call_key, m->cseq, job->dst};
+    return true;
+}
+
+static void send_back(struct tnd_engine *e, struct tnd_job *job, const struct tnd_branch *branch)
+{
+    job->trunk = branch->trunk ? tnd_policy_trunk(e->policy, branch->trunk)
+                               : tnd_policy_source(e->policy, &job->dst);
+    job->target_id = branch->target;
+    job->egress = tnd_policy_listener(e->policy, branch->listener);
     job->egress_fixed = job->egress != TND_NO_LISTENER;
     if (!job->egress_fixed) // taken out of the configuration since
         job->egress = tnd_policy_listener_for(e->policy, job->dst.family, TND_NO_LISTENER);
@@ -118,10 +122,32 @@ void tnd__route_response(struct tnd_engine *e, struct tnd_job *job)
         tnd_job_drop(e, job, TND_DROP_NO_LISTENER);
         return;
     }
-    job->memory_key = tnd__memory_key(job, branch.trunk);
+    job->memory_key = tnd__memory_key(job, branch->trunk);
     tnd_memory_prefetch(e->memory, job->memory_key);
     job->verdict = TND_VERDICT_FORWARD;
     job->n_out = 1;
+}
+
+void tnd__route_responses(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n)
+{
+    struct tnd_branch_claim claim[TND_BURST];
+    struct tnd_branch_scope scope[TND_BURST];
+    struct tnd_job *passed[TND_BURST];
+    uint32_t n_passed = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        if (has_passed_here(e, jobs[i], &claim[n_passed], &scope[n_passed]))
+            passed[n_passed++] = jobs[i];
+    if (n_passed == 0)
+        return;
+    uint32_t right = tnd_branch_verify_burst(claim, scope, n_passed, e->cfg.keys, &e->wide);
+    for (uint32_t i = 0; i < n_passed; i++) {
+        const struct tnd_branch branch = tnd_branch_of(&claim[i]);
+        if (right >> i & 1)
+            send_back(e, passed[i], &branch);
+        else
+            tnd_job_drop(e, passed[i], TND_DROP_BAD_BRANCH);
+    }
 }
 
 // Skip our own via-parm: the whole line, or up to the next value of the same line.

@@ -6,33 +6,6 @@
 
 // ---- Our own Routes and the token ---------------------------------------------------
 
-static void note_sides(struct tnd_job *job, const struct tnd_token *first)
-{
-    job->side[0] = first->from_trunk;
-    job->side[1] = first->to_trunk;
-}
-
-// Of several the last one counts: where a call has passed here twice with nobody between
-// that record-routes, it belongs to the pass next to where the request goes, as the first one
-// does to the pass next to where it comes from.
-static enum tnd_token_state read_token(struct tnd_engine *e, struct tnd_job *job,
-                                       const struct tnd_uri *uri)
-{
-    struct tnd_token token;
-    enum tnd_token_state s;
-
-    if (uri->user.len == 0)
-        return TND_TOKEN_NONE;
-    s = tnd_token_read(tnd_text(&job->msg, uri->user), job->call_key, e->cfg.keys, &token);
-    if (s == TND_TOKEN_GOOD && job->token_state != TND_TOKEN_GOOD)
-        note_sides(job, &token);
-    if (s == TND_TOKEN_GOOD)
-        job->token = token;
-    if (s > job->token_state)
-        job->token_state = (uint8_t)s;
-    return s;
-}
-
 // RFC 3263 4: it is the maddr that says where a URI is, and over UDP it came to one of ours.
 static bool maddr_is_ours(const struct tnd_engine *e, const struct tnd_sip_msg *m,
                           const struct tnd_uri *uri)
@@ -56,7 +29,7 @@ static bool route_is_ours(const struct tnd_engine *e, const struct tnd_sip_msg *
 }
 
 // Rule 3: our own Routes come off the top, both of a pair. Stops at the first foreign one.
-static void read_routes(struct tnd_engine *e, struct tnd_job *job)
+static void read_routes(struct tnd_engine *e, struct tnd_job *job, struct tnd__tokens *tokens)
 {
     const struct tnd_sip_msg *m = &job->msg;
 
@@ -71,7 +44,7 @@ static void read_routes(struct tnd_engine *e, struct tnd_job *job)
                 job->next_uri = text;
                 return;
             }
-            read_token(e, job, &uri);
+            tnd__ask_token(e, tokens, job, &uri, false);
             job->pop++;
         }
     }
@@ -91,7 +64,7 @@ static struct tnd_uri request_uri(const struct tnd_job *job)
     return uri;
 }
 
-static void read_request_uri(struct tnd_engine *e, struct tnd_job *job)
+static void read_request_uri(struct tnd_engine *e, struct tnd_job *job, struct tnd__tokens *tokens)
 {
     const struct tnd_sip_msg *m = &job->msg;
 
@@ -102,26 +75,8 @@ static void read_request_uri(struct tnd_engine *e, struct tnd_job *job)
     } else {
         job->own_uri = m->ruri.whole.len && tnd_policy_is_ours(e->policy, m->data, &m->ruri);
     }
-}
-
-// RFC 3261 16.4: a strict router in front of us has put our Record-Route into the
-// Request-URI and the real one at the end of Route. The token says that it is ours; what such
-// a router made of `lr` does not matter.
-static void read_strict_uri(struct tnd_engine *e, struct tnd_job *job)
-{
-    const struct tnd_sip_msg *m = &job->msg;
-    uint8_t before = job->token_state;
-
-    if (!job->own_uri || m->ruri.user.len == 0)
-        return;
-    struct tnd_token popped = job->token;
-    if (read_token(e, job, &m->ruri) != TND_TOKEN_GOOD)
-        return;
-    job->strict_in = job->more_routes;
-    if (before != TND_TOKEN_GOOD)
-        return;
-    note_sides(job, &job->token); // those of Route come after it
-    job->token = popped;
+    if (job->own_uri)
+        tnd__ask_token(e, tokens, job, &m->ruri, true);
 }
 
 static struct tnd_span last_route(const struct tnd_sip_msg *m)
@@ -189,15 +144,10 @@ static bool admit(struct tnd_engine *e, struct tnd_job *job)
 // repeated has the same branch, and is remembered.
 static void identify(struct tnd_engine *e, struct tnd_job *job)
 {
-    const struct tnd_sip_msg *m = &job->msg;
-
-    if (job->token_state != TND_TOKEN_GOOD) {
+    if (job->token_state == TND_TOKEN_GOOD)
+        job->source = job->side[job->to_caller];
+    else
         job->source = e->policy->trunks[job->trunk].id;
-        return;
-    }
-    job->to_caller = m->to_tag.len && tnd__caller_hash(e->cfg.keys, tnd_text(m, m->to_tag),
-                                                       job->call_key) == job->token.caller;
-    job->source = job->side[job->to_caller];
 }
 
 static uint16_t status_of_error(const struct tnd_sip_msg *m)
@@ -599,22 +549,28 @@ static bool find_listener(struct tnd_engine *e, struct tnd_job *job)
     return job->listener != TND_NO_LISTENER;
 }
 
-// Who sent it, and may it pass.
-static void examine(struct tnd_engine *e, struct tnd_job *job)
+// Its way here. Returns: whether it bears what may be a token of ours; those of a burst are judged
+// together.
+static bool survey(struct tnd_engine *e, struct tnd_job *job, struct tnd__tokens *tokens)
 {
-    const struct tnd_sip_msg *m = &job->msg;
+    uint32_t before = tokens->asked;
 
     if (job->origin != TND_ORIGIN_WIRE && !find_listener(e, job)) {
         tnd_job_drop(e, job, TND_DROP_NO_LISTENER);
-        return;
+        return false;
     }
-    read_routes(e, job);
-    read_request_uri(e, job);
-    read_strict_uri(e, job);
-    if (!admit(e, job))
+    read_routes(e, job, tokens);
+    read_request_uri(e, job, tokens);
+    return tokens->asked > before;
+}
+
+// Who sent it, and may it pass.
+static void examine(struct tnd_engine *e, struct tnd_job *job)
+{
+    if (job->verdict != TND_VERDICT_NONE || !admit(e, job))
         return;
     identify(e, job);
-    if (m->error != TND_SIP_ERR_NONE) {
+    if (job->msg.error != TND_SIP_ERR_NONE) {
         refuse_malformed(e, job);
         return;
     }
@@ -651,21 +607,47 @@ static void decide(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *job)
         go_by_rules(e, job);
 }
 
+// Bearers of tokens come last; what bears none does not wait for them, while its lines are near.
+static void examine_all(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n)
+{
+    struct tnd_job *bearers[TND_BURST];
+    struct tnd__tokens tokens;
+    uint32_t n_bearers = 0;
+
+    tokens.n = tokens.asked = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (survey(e, jobs[i], &tokens))
+            bearers[n_bearers++] = jobs[i];
+        else
+            examine(e, jobs[i]);
+    if (n_bearers == 0)
+        return;
+    tnd__judge_tokens(e, &tokens);
+    tnd__tell_sides(e, bearers, n_bearers);
+    for (uint32_t i = 0; i < n_bearers; i++)
+        examine(e, bearers[i]);
+}
+
 void tnd_stage_route(struct tnd_engine *e, uint64_t now_ms, struct tnd_job *const jobs[],
                      uint32_t n)
 {
+    struct tnd_job *asked[TND_BURST], *heard[TND_BURST];
+    uint32_t n_asked = 0, n_heard = 0;
+
     e->policy = atomic_load_explicit(e->cfg.policy, memory_order_acquire);
     e->source.family = 0; // the policy may be another than before
     for (uint32_t i = 0; i < n; i++) {
-        struct tnd_job *job = jobs[i];
-        if (job->verdict != TND_VERDICT_NONE)
+        if (jobs[i]->verdict != TND_VERDICT_NONE)
             continue;
-        tnd_count(job->msg.is_request ? &e->counters.requests : &e->counters.responses);
-        if (job->msg.is_request)
-            examine(e, job);
+        tnd_count(jobs[i]->msg.is_request ? &e->counters.requests : &e->counters.responses);
+        if (jobs[i]->msg.is_request)
+            asked[n_asked++] = jobs[i];
         else
-            tnd__route_response(e, job);
+            heard[n_heard++] = jobs[i];
     }
+    examine_all(e, asked, n_asked);
+    if (n_heard)
+        tnd__route_responses(e, heard, n_heard);
     // Their lines of the memory are on the way from DRAM.
     for (uint32_t i = 0; i < n; i++) {
         struct tnd_job *job = jobs[i];

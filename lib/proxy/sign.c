@@ -89,30 +89,6 @@ static void sign_branches(struct tnd_engine *e, struct tnd_job *const jobs[], ui
 
 // ---- Tokens -----------------------------------------------------------------------------
 
-// As tnd__caller_hash, of each job.
-static void hash_callers(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n,
-                         uint64_t out[])
-{
-    const struct tnd_hash_key *key = &e->cfg.keys->digest;
-    struct tnd_str text[TND_BURST];
-    struct tnd_hasher begun;
-
-    for (uint32_t i = 0; i < n; i++) {
-        text[i] = tnd_text(&jobs[i]->msg, jobs[i]->msg.from_tag);
-        if (text[i].len > TND_WIDE_TEXT)
-            text[i].len = 0; // alone, below
-    }
-    tnd_hash_init(&begun, key);
-    tnd_wide_active->lay(&e->wide, 0, text, false, n);
-    tnd_wide_active->hash(&begun, &e->wide, n, out);
-    for (uint32_t i = 0; i < n; i++) {
-        struct tnd_str tag = tnd_text(&jobs[i]->msg, jobs[i]->msg.from_tag);
-        e->wide.word[0][i] = tag.len > TND_WIDE_TEXT ? tnd_hash(key, tag.p, tag.len) : out[i];
-        e->wide.word[1][i] = jobs[i]->call_key;
-    }
-    tnd_wide_derive(key, TND_DOMAIN_CALLER, &e->wide, n, out);
-}
-
 static struct tnd_token token_of(const struct tnd_engine *e, const struct tnd_job *job,
                                  uint32_t caller)
 {
@@ -139,7 +115,7 @@ static void sign_tokens(struct tnd_engine *e, struct tnd_job *const jobs[],
     uint64_t hash[TND_BURST];
     char *out[TND_BURST];
 
-    hash_callers(e, jobs, n, hash);
+    tnd__hash_tags(e, jobs, n, false, hash);
     for (uint32_t i = 0; i < n; i++) {
         const struct tnd_token t = token_of(e, jobs[i], (uint32_t)hash[i]);
         tnd_token_lay(&t, jobs[i]->call_key, keys, &octets[i], &e->wide, i);

@@ -17,6 +17,23 @@
 
 #define TND_TOKEN_MAX 80 // characters
 
+// Octets, the numbers highest octet first:
+//   0      version in the high four bits; IPv6 in bit 3; the flow's transport below
+//   1      number of the sign key
+//   2      target (6), listener (4), from_trunk (4), to_trunk (4), caller (4)
+//   24     the flow's port (2)
+//   26     the flow's IP (4 or 16)
+//   30/42  MAC (8) of the octets before it and the call key
+#define TND__TOKEN_VERSION 1
+#define TND__TOKEN_IPV6    0x08
+#define TND__TOKEN_IP      26
+#define TND__TOKEN_MAC     8
+
+// For an IP of so many octets: of the whole; and in the MAC's last word the length of what it is
+// over, domain and call key too.
+#define TND__TOKEN_OCTETS(ip) (TND__TOKEN_IP + (ip) + TND__TOKEN_MAC)
+#define TND__TOKEN_END(ip)    ((16 + TND__TOKEN_IP + (ip) + 0ULL) << 56)
+
 struct tnd_token {
     struct tnd_addr flow; // where the caller sent from; family 4 or 6, UDP
     uint32_t listener;    // id of the listener it came in by
@@ -40,22 +57,22 @@ enum tnd_token_state {
 enum tnd_token_state tnd_token_read(struct tnd_str text, uint64_t call_key,
                                     const struct tnd_keys *keys, struct tnd_token *out);
 
-// ---- For a burst ------------------------------------------------------------------------
+// Whether a text is as long as a token: almost every user part of others is not.
+static inline bool tnd_token_may_be(struct tnd_str text)
+{
+    return text.len == TND_BASE64URL_LEN(TND__TOKEN_OCTETS(4)) ||
+           text.len == TND_BASE64URL_LEN(TND__TOKEN_OCTETS(16));
+}
+
+// tnd_token_read of n (at most TND_WIDE) texts that may be tokens, side by side.
+void tnd_token_read_burst(const struct tnd_str text[], const uint64_t call_key[], unsigned n,
+                          const struct tnd_keys *keys, struct tnd_wide *wide,
+                          struct tnd_token out[], enum tnd_token_state state[]);
+
+// ---- To sign a burst ------------------------------------------------------------------------
 //
 // Lay out what the MAC is over, hash it with the last sign key (tnd_keys_begin), seal the octets
 // with that MAC and print them. Inline: for every dialog's first request.
-
-// Octets, the numbers highest octet first:
-//   0      version in the high four bits; IPv6 in bit 3; the flow's transport below
-//   1      number of the sign key
-//   2      target (6), listener (4), from_trunk (4), to_trunk (4), caller (4)
-//   24     the flow's port (2)
-//   26     the flow's IP (4 or 16)
-//   30/42  MAC (8) of the octets before it and the call key
-#define TND__TOKEN_VERSION 1
-#define TND__TOKEN_IPV6    0x08
-#define TND__TOKEN_IP      26
-#define TND__TOKEN_MAC     8
 
 // Whole words: octet by octet, the hash that reads them back as words would wait for the stores.
 static inline uint8_t *tnd__put64(uint8_t *p, uint64_t v)
@@ -107,12 +124,12 @@ static inline void tnd_token_lay(const struct tnd_token *t, uint64_t call_key,
     // The rest of the octets, their length with domain and call key above it. From values: octets
     // just stored in other sizes would be waited for.
     if (octets->len == TND__TOKEN_IP + 4) {
-        wide->word[4][i] = port | ip[0] << 16 | (16 + TND__TOKEN_IP + 4ULL) << 56;
+        wide->word[4][i] = port | ip[0] << 16 | TND__TOKEN_END(4);
         wide->words[i] = 5;
     } else {
         wide->word[4][i] = port | ip[0] << 16;
         wide->word[5][i] = ip[0] >> 48 | ip[1] << 16;
-        wide->word[6][i] = ip[1] >> 48 | (16 + TND__TOKEN_IP + 16ULL) << 56;
+        wide->word[6][i] = ip[1] >> 48 | TND__TOKEN_END(16);
         wide->words[i] = 7;
     }
 }

@@ -16,8 +16,17 @@ static void base64url(const struct tnd_base64_octets in[], unsigned n, char *con
         tnd_base64url_encode(in[i].octet, in[i].len, out[i]);
 }
 
+void tnd__from_base64url(const struct tnd_str text[], unsigned n, struct tnd_base64_octets out[])
+{
+    for (unsigned i = 0; i < n; i++) {
+        bool good = tnd_base64url_decode(text[i].p, text[i].len, out[i].octet);
+
+        out[i].len = good ? (uint32_t)TND_BASE64URL_OCTETS(text[i].len) : 0;
+    }
+}
+
 const struct tnd_digits_kernel tnd_digits_scalar = {
-    .name = "scalar", .hex = hex, .base64url = base64url};
+    .name = "scalar", .hex = hex, .base64url = base64url, .from_base64url = tnd__from_base64url};
 
 #ifdef __x86_64__
 extern const struct tnd_digits_kernel tnd_digits_avx2, tnd_digits_avx512;

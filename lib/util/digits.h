@@ -12,10 +12,13 @@
 
 #include <stdint.h>
 
-#define TND_HEX_DIGITS  48 // of three words
-#define TND_HEX_ROOM    64
-#define TND_BASE64_MOST 72 // octets
-#define TND_BASE64_ROOM 128
+#include "util/str.h"
+
+#define TND_HEX_DIGITS        48 // of three words
+#define TND_HEX_ROOM          64
+#define TND_BASE64_MOST       72 // octets
+#define TND_BASE64_ROOM       128
+#define TND_BASE64_CHARACTERS 96 // that are read
 
 struct tnd_hex_words {
     uint64_t word[4]; // the last one does not matter
@@ -34,10 +37,16 @@ struct tnd_digits_kernel {
     // The TND_BASE64URL_LEN(len) characters of each at out[i], where as many as TND_BASE64_ROOM
     // octets are written.
     void (*base64url)(const struct tnd_base64_octets in[], unsigned n, char *const out[]);
+    // The octets of each text, strictly as tnd_base64url_decode; len 0 when there are none.
+    // Requires: text[i].len <= TND_BASE64_CHARACTERS.
+    void (*from_base64url)(const struct tnd_str text[], unsigned n, struct tnd_base64_octets out[]);
 };
 
 extern const struct tnd_digits_kernel tnd_digits_scalar;
 extern const struct tnd_digits_kernel *tnd_digits_active;
+
+// The reference's, for a kernel that has none of its own.
+void tnd__from_base64url(const struct tnd_str text[], unsigned n, struct tnd_base64_octets out[]);
 
 // The kernels this processor runs, the reference first. Returns: the i-th, or NULL.
 const struct tnd_digits_kernel *tnd_digits_kernel(unsigned i);

@@ -7,4 +7,4 @@
 #include "util/digits_vector.h"
 
 const struct tnd_digits_kernel tnd_digits_avx2 = {
-    .name = "avx2", .hex = hex, .base64url = base64url};
+    .name = "avx2", .hex = hex, .base64url = base64url, .from_base64url = tnd__from_base64url};

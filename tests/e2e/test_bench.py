@@ -22,7 +22,8 @@ NAMES = {"parse.invite": "ns", "parse.corpus": "ns", "parse.corpus.rate": "bytes
          **{f"table.load.10m.turn{p}": "ns" for p in ("", ".p50", ".p99")}, "table.load.10m.bytes_per_name": "bytes",
          "table.churn.publications": "requests/s", "table.bytes_per_name.1m": "bytes",
          **{f"route.ring.{k}": "requests/s" for k in ("cold", "hot", "1m", "churn", "1w", "2w", "2w.local")},
-         "route.call": "ns", **{f"route.latency.{p}": "ns" for p in ("p50", "p99", "p999")},
+         "route.call": "ns", **{f"route.call.{m}": "ns" for m in ("invite", "100", "180", "200", "ack", "bye", "bye200")},
+         **{f"route.latency.{p}": "ns" for p in ("p50", "p99", "p999")},
          **{f"route.stage.{s}": "ns" for s in STAGES}, "route.source": "ns", "route.sink": "ns"}
 # Present where their packages were when the build was configured; CI installs them.
 PEERS = {f"peer.{p}.parse.invite" for p in ("sofia", "osip", "re")}
@@ -55,6 +56,8 @@ def test_quick(tmp_path):
     assert peers <= PEERS and (peers == PEERS or "CI" not in os.environ)
     for name in peers:
         assert results[name]["unit"] == "ns" and results[name]["value"] > results["parse.invite"]["value"] / 10
+    messages = [results[n]["value"] for n in results if n.startswith("route.call.")]
+    assert 0.5 < sum(messages) / results["route.call"]["value"] < 2
     # Seven messages of a call cost more than one request, and a percentile is not below a lower one.
     assert results["route.call"]["value"] > results["route.request.cold"]["value"]
     p50, p99, p999 = (results[f"route.latency.{p}"]["values"] for p in ("p50", "p99", "p999"))

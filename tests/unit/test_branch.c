@@ -7,6 +7,7 @@
 #include "guard.h"
 #include "proxy/branch.h"
 #include "random.h"
+#include "util/isa.h"
 
 static const struct tnd_keys keys = {
     .n_sign = 2,
@@ -173,6 +174,47 @@ static void keys_by_their_number(void **state)
     assert_false(tnd_branch_verify(t, &s, &gone));
 }
 
+// A burst of branches by both keys and by a third, some of them changed or in another scope: each
+// kernel says of each what is said of it alone.
+static void burst_as_alone(void **state)
+{
+    static struct tnd_wide wide;
+    struct tnd_keys former = keys, other = keys;
+    struct tnd_branch_claim claim[TND_WIDE];
+    struct tnd_branch_scope s[TND_WIDE];
+    enum tnd_isa before = tnd_isa_active();
+    uint64_t seed = 9, right = 0, wrong = 0;
+
+    (void)state;
+    former.n_sign = 1;
+    other.sign[1] = (struct tnd_sign_key){.id = 0xaa, .key = {5, 6}};
+    for (enum tnd_isa isa = TND_ISA_SCALAR; isa < TND_ISA_COUNT; isa++)
+        for (unsigned round = 0; tnd_isa_select(tnd_isa_name(isa)) && round < 2000; round++) {
+            unsigned n = round % (TND_WIDE + 1);
+            uint32_t want = 0;
+            for (unsigned i = 0; i < n; i++) {
+                unsigned how = test_random(&seed) % 8;
+                struct tnd_branch b = random_branch(&seed);
+                char out[TND_BRANCH_MAX];
+                s[i] = scope_of();
+                s[i].txn = test_random(&seed);
+                tnd_branch_write(&b, &s[i], how == 0 ? &former : how == 1 ? &other : &keys, out);
+                if (how == 2)
+                    out[9 + test_random(&seed) % 29] = '5';
+                if (how == 3)
+                    s[i].flow.ip[test_random(&seed) % 16] ^= 4;
+                assert_true(tnd_branch_claim((struct tnd_str){out, sizeof out}, &claim[i]));
+                want |= (uint32_t)tnd_branch_verify((struct tnd_str){out, sizeof out}, &s[i], &keys)
+                        << i;
+            }
+            assert_int_equal(tnd_branch_verify_burst(claim, s, n, &keys, &wide), want);
+            right += (unsigned)__builtin_popcount(want);
+            wrong += n - (unsigned)__builtin_popcount(want);
+        }
+    assert_true(right > 1000 && wrong > 1000);
+    assert_true(tnd_isa_select(tnd_isa_name(before)));
+}
+
 // Text that ends where the mapped memory ends, at every length.
 static void reads_no_further(void **state)
 {
@@ -239,6 +281,7 @@ int main(void)
         cmocka_unit_test(each_part_of_the_scope_is_bound),
         cmocka_unit_test(no_octet_can_change),
         cmocka_unit_test(keys_by_their_number),
+        cmocka_unit_test(burst_as_alone),
         cmocka_unit_test(reads_no_further),
         cmocka_unit_test(others_are_not_ours),
         cmocka_unit_test(loop_there_and_back),

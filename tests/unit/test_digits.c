@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "guard.h"
 #include "random.h"
 #include "util/base64url.h"
 #include "util/digits.h"
@@ -76,6 +77,48 @@ static void base64url(void **state)
         }
 }
 
+// What is read of a text that ends where memory ends is what the reference reads of it: of any
+// length, as it was written or with a character changed.
+static void from_base64url(void **state)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    struct tnd_base64_octets want[BURST], got[BURST];
+    struct test_guard guard[BURST];
+    struct tnd_str text[BURST];
+    uint64_t seed = 3, good = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < BURST; i++)
+        test_guard_open(&guard[i]);
+    for (unsigned round = 0; round < 20000; round++) {
+        unsigned n = round % (BURST + 1);
+        for (unsigned i = 0; i < n; i++) {
+            char in[TND_BASE64_CHARACTERS];
+            size_t len = test_random(&seed) % (sizeof in + 1);
+            for (size_t k = 0; k < len; k++)
+                in[k] = digits[test_random(&seed) % 64];
+            if (len && round % 2)
+                in[len - 1] = "AQgw"[test_random(&seed) % 4]; // few bits are set in it
+            if (len && round % 7 == 0)
+                in[test_random(&seed) % len] = (char)test_random(&seed);
+            text[i] = (struct tnd_str){test_guard_put(&guard[i], in, len), len};
+        }
+        tnd_digits_scalar.from_base64url(text, n, want);
+        for (unsigned kernel = 1; tnd_digits_kernel(kernel); kernel++) {
+            memset(got, '#', sizeof got);
+            tnd_digits_kernel(kernel)->from_base64url(text, n, got);
+            for (unsigned i = 0; i < n; i++) {
+                assert_int_equal(got[i].len, want[i].len);
+                assert_memory_equal(got[i].octet, want[i].octet, want[i].len);
+                good += want[i].len > 0;
+            }
+        }
+    }
+    assert_true(good > 1000);
+    for (unsigned i = 0; i < BURST; i++)
+        test_guard_close(&guard[i]);
+}
+
 static void all_characters(void **state)
 {
     static const char want[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -95,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hex),
         cmocka_unit_test(base64url),
+        cmocka_unit_test(from_base64url),
         cmocka_unit_test(all_characters),
     };
 

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "util/isa.h"
+
 // A call that has been set up: who went where, and the Routes of both sides.
 struct call {
     const char *caller_src, *call_id;
@@ -474,6 +476,83 @@ static void rule8_spoofed_tokens(void **state)
     }
 }
 
+static const char *inside(const struct call *c, bool by_caller, unsigned i)
+{
+    static const char *const tags[] = {"<sip:+4930123@edge.example>;tag=callee",
+                                       "<sip:alice@pbx.example>;tag=alice"};
+
+    return make_request(&(struct request){
+        .method = i % 4 ? "INFO" : "BYE",
+        .uri = by_caller ? "sip:x@sip.carrier.example" : "sip:alice@10.0.0.5:5060",
+        .call_id = c->call_id,
+        .from = tags[by_caller],
+        .to = tags[!by_caller],
+        .cseq = 3 + i,
+        .more = by_caller ? c->to_callee : c->to_caller,
+        .via = text_of("SIP/2.0/UDP 9.9.9.9;branch=z9hG4bKin%s%u", c->call_id, i)});
+}
+
+// Requests of dialogs both ways, each with both tokens of a pair, more than are judged at once;
+// every fifth token is not its call's. Alone by the scalar kernel, and then as a burst by each: it
+// is remembered what was said of each alone, so the same side spoke. Then their answers.
+static void rule8_burst_as_alone(void **state)
+{
+    static struct reply alone[TND_BURST], burst[TND_BURST], answers[TND_BURST];
+    static char text[TND_BURST][1024];
+    enum tnd_isa before = tnd_isa_active();
+    struct datagram in[TND_BURST], back[TND_BURST];
+    struct tnd_addr pbx = addr_of(PBX_SRC);
+    struct call calls[TND_BURST];
+
+    (void)state;
+    harness_set(h, "sip:sip.carrier.example|",
+                "0 1 203.0.113.11:5060, 0 1 203.0.113.12:5060, 0 1 203.0.113.13:5060");
+    assert_true(tnd_isa_select("scalar"));
+    for (unsigned i = 0; i < TND_BURST; i++) {
+        bool by_caller = i % 3 != 0;
+        calls[i] = set_up(PBX_SRC, LAN4, text_of("burst-%u", i));
+        if (i % 5 == 4) {
+            calls[i].to_callee = calls[i - 1].to_callee;
+            calls[i].to_caller = calls[i - 1].to_caller;
+        }
+        const char *made = inside(&calls[i], by_caller, i);
+        memcpy(text[i], made, strlen(made) + 1); // it is lent, for so many messages
+        in[i] = (struct datagram){addr_of(by_caller ? PBX_SRC : CARRIER_SRC),
+                                  by_caller ? LAN4 : WAN4, text[i], strlen(made)};
+        run_octets(h, &in[i], &alone[i]);
+        if (i % 5 == 4)
+            assert_answer(alone[i], 403);
+        else
+            assert_true(
+                tnd_addr_same_ip(&alone[i].out[0].dst, by_caller ? &calls[i].target : &pbx));
+    }
+    for (enum tnd_isa isa = TND_ISA_SCALAR; isa < TND_ISA_COUNT; isa++) {
+        if (!tnd_isa_select(tnd_isa_name(isa)))
+            continue;
+        run_burst(h, in, TND_BURST, burst);
+        for (unsigned i = 0; i < TND_BURST; i++) {
+            assert_int_equal(burst[i].verdict, alone[i].verdict);
+            assert_int_equal(burst[i].how, i % 5 == 4 ? TND_HOW_NONE : TND_HOW_MEMORY);
+            assert_int_equal(burst[i].out[0].len, alone[i].out[0].len);
+            assert_memory_equal(burst[i].out[0].text, alone[i].out[0].text, alone[i].out[0].len);
+            const char *answer = make_response(&burst[i].out[0], 183, "x", NULL);
+            if (i % 7 == 2 && i % 5 != 4)
+                answer = replaced(answer, "z9hG4bKin", "z9hG4bKon");
+            back[i] = (struct datagram){addr_of(CARRIER_SRC), WAN4, answer, strlen(answer)};
+        }
+        run_burst(h, back, TND_BURST, answers);
+        for (unsigned i = 0; i < TND_BURST; i++)
+            if (i % 5 == 4) // ours, not a target's
+                assert_drop(answers[i], TND_DROP_STRAY_RESPONSE);
+            else if (i % 7 == 2)
+                assert_drop(answers[i], TND_DROP_BAD_BRANCH);
+            else
+                assert_true(answers[i].verdict == TND_VERDICT_FORWARD &&
+                            tnd_addr_same_ip(&answers[i].out[0].dst, &in[i].src));
+    }
+    assert_true(tnd_isa_select(tnd_isa_name(before)));
+}
+
 // ---- 9: two listeners ---------------------------------------------------------------------------
 
 static void rule9_pairs(void **state)
@@ -667,6 +746,7 @@ int main(void)
         CASE(rule7_a_token_is_of_one_call),
         CASE(rule8_callee_is_not_sent_to_itself),
         CASE(rule8_spoofed_tokens),
+        CASE(rule8_burst_as_alone),
         CASE(rule9_pairs),
         CASE(strict_before_us),
         CASE(strict_forms),

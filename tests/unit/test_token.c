@@ -8,6 +8,7 @@
 #include "proxy/token.h"
 #include "random.h"
 #include "util/base64url.h"
+#include "util/isa.h"
 
 #define CALL 0x0123456789abcdefULL
 
@@ -180,6 +181,60 @@ static void keys_by_their_number(void **state)
     assert_int_equal(tnd_token_read(text, CALL, &gone, &got), TND_TOKEN_BAD);
 }
 
+// A burst of tokens by both keys and by a third, of both families, some of them changed: each
+// kernel reads of each what is read of it alone.
+static void burst_as_alone(void **state)
+{
+    static struct tnd_wide wide;
+    static char out[TND_WIDE][TND_TOKEN_MAX];
+    struct tnd_keys former = keys, other = keys;
+    struct tnd_str text[TND_WIDE];
+    uint64_t call[TND_WIDE], seed = 9;
+    struct tnd_token got[TND_WIDE], want;
+    enum tnd_token_state states[TND_WIDE];
+    enum tnd_isa before = tnd_isa_active();
+    unsigned seen[3] = {0};
+
+    (void)state;
+    former.n_sign = 1;
+    other.sign[1] = (struct tnd_sign_key){.id = 0xaa, .key = {5, 6}};
+    for (enum tnd_isa isa = TND_ISA_SCALAR; isa < TND_ISA_COUNT; isa++)
+        for (unsigned round = 0; tnd_isa_select(tnd_isa_name(isa)) && round < 2000; round++) {
+            unsigned n = round % (TND_WIDE + 1);
+            for (unsigned i = 0; i < n; i++) {
+                unsigned how = test_random(&seed) % 8;
+                struct tnd_token t = example(flows[test_random(&seed) % 2]);
+                t.caller = (uint32_t)test_random(&seed);
+                t.listener = (uint32_t)test_random(&seed);
+                t.flow.port = (uint16_t)test_random(&seed);
+                for (unsigned k = 0; k < (t.flow.family == 6 ? 16u : 4u); k++)
+                    t.flow.ip[k] = (uint8_t)test_random(&seed);
+                call[i] = test_random(&seed);
+                text[i].p = out[i];
+                text[i].len = tnd_token_write(&t, call[i],
+                                              how == 0   ? &former
+                                              : how == 1 ? &other
+                                                         : &keys,
+                                              out[i]);
+                if (how == 2 || how == 3)
+                    out[i][test_random(&seed) % text[i].len] = how == 2 ? 'x' : '%';
+                if (how == 4)
+                    call[i]++;
+            }
+            memset(got, 0xee, sizeof got);
+            tnd_token_read_burst(text, call, n, &keys, &wide, got, states);
+            for (unsigned i = 0; i < n; i++) {
+                assert_int_equal(states[i], tnd_token_read(text[i], call[i], &keys, &want));
+                if (states[i] == TND_TOKEN_GOOD)
+                    assert_same(&got[i], &want);
+                seen[states[i]]++;
+            }
+        }
+    assert_true(seen[TND_TOKEN_NONE] > 1000 && seen[TND_TOKEN_BAD] > 1000 &&
+                seen[TND_TOKEN_GOOD] > 1000);
+    assert_true(tnd_isa_select(tnd_isa_name(before)));
+}
+
 static void reads_no_further(void **state)
 {
     struct test_guard g;
@@ -228,6 +283,7 @@ int main(void)
         cmocka_unit_test(one_spelling),
         cmocka_unit_test(foreign_text),
         cmocka_unit_test(keys_by_their_number),
+        cmocka_unit_test(burst_as_alone),
         cmocka_unit_test(reads_no_further),
         cmocka_unit_test(codec_same_as_libsodium),
     };
