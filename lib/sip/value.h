@@ -54,12 +54,12 @@ TND__INLINE bool tnd__ends_param(const char *d, size_t at, size_t end)
 size_t tnd__name_addr_any(struct tnd__text t, size_t at, size_t end, struct tnd_span *uri);
 
 // Skip a display name of tokens, and blanks between them, at `at`. Returns: offset of what stops
-// it.
-TND__INLINE size_t tnd__skip_tokens(struct tnd__text t, size_t at)
+// it, at most `end`: blanks may go on behind the value, to the message's last octet.
+TND__INLINE size_t tnd__skip_tokens(struct tnd__text t, size_t at, size_t end)
 {
     uint64_t stops = tnd__stops(t, TND_RUN_TOKEN, at);
 
-    while (stops && t.d[at + tnd__first(stops)] == ' ')
+    while (stops && at + tnd__first(stops) < end && t.d[at + tnd__first(stops)] == ' ')
         stops = tnd__but_first(stops);
     return stops ? at + tnd__first(stops) : at;
 }
@@ -81,7 +81,7 @@ TND__INLINE bool tnd__plain_name_addr(struct tnd__text t, size_t at, size_t end,
         p++;
         p += d[p] == ' ';
     } else if (tnd__unlikely(d[p] != '<')) {
-        p = tnd__skip_tokens(t, p);
+        p = tnd__skip_tokens(t, p, end);
     }
     if (tnd__unlikely(d[p] != '<' || !tnd__is_sip(d + p + 1)))
         return false;

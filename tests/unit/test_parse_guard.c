@@ -97,6 +97,22 @@ static void every_length(void **state)
     }
 }
 
+// Blanks behind a value belong to nothing, and may be the message's last octets.
+static void blanks_to_the_end(void **state)
+{
+    static const char start[] = "OPTIONS sip:h SIP/2.0\r\nMax-Forwards: 70\r\nRoute: a b";
+    struct tnd_sip_msg m;
+
+    (void)state;
+    for (size_t blanks = 0; blanks <= 256; blanks++) {
+        char *at = room.end - blanks - (sizeof start - 1);
+
+        memset(at, ' ', (size_t)(room.end - at));
+        memcpy(at, start, sizeof start - 1);
+        assert_int_not_equal(tnd_sip_parse(at, (size_t)(room.end - at), &m), TND_SIP_ERR_NONE);
+    }
+}
+
 // What lies behind a message must not change what is read of it, wherever blocks begin.
 static void every_offset(void **state)
 {
@@ -346,11 +362,11 @@ static void maps_of_each_length(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_length),        cmocka_unit_test(every_offset),
-        cmocka_unit_test(every_octet),         cmocka_unit_test(scan_positions),
-        cmocka_unit_test(scan_empty_lines),    cmocka_unit_test(maps_of_each_octet),
-        cmocka_unit_test(maps_of_each_length), cmocka_unit_test(hosts_at_the_end),
-        cmocka_unit_test(scan_lines),
+        cmocka_unit_test(every_length),       cmocka_unit_test(blanks_to_the_end),
+        cmocka_unit_test(every_offset),       cmocka_unit_test(every_octet),
+        cmocka_unit_test(scan_positions),     cmocka_unit_test(scan_empty_lines),
+        cmocka_unit_test(maps_of_each_octet), cmocka_unit_test(maps_of_each_length),
+        cmocka_unit_test(hosts_at_the_end),   cmocka_unit_test(scan_lines),
     };
     int failed = 0;
 
