@@ -8,8 +8,6 @@
 
 #include "dataplane/worker.h"
 
-#define FETCH_MAX 1024 // octets: all of an ordinary message
-
 // The owner's inbox is full: the packets end here, counted by trunk where it is known.
 static void drop(struct tnd_worker *w, struct tnd_job *const jobs[], uint32_t n)
 {
@@ -145,7 +143,7 @@ static struct tnd_job *make_job(struct tnd_packet *packet, struct rte_mbuf *m)
 
 void tnd_steer_fetch(const struct tnd_job *job)
 {
-    uint32_t len = job->len < FETCH_MAX ? job->len : FETCH_MAX;
+    uint32_t len = job->len < TND_FETCH_MAX ? job->len : TND_FETCH_MAX;
 
     for (uint32_t at = 0; at < len; at += 64)
         __builtin_prefetch(job->data + at);

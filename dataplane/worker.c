@@ -63,6 +63,7 @@ static uint32_t poll_inboxes(struct tnd_worker *w)
         for (uint32_t i = 0; i < n; i++) {
             if (i + FETCH_AHEAD < n)
                 tnd_steer_fetch(jobs[i + FETCH_AHEAD]);
+            tnd_rx_fetch(w, TND_FETCH_LINES);
             tnd_stage_parse(w->engine, &jobs[i], 1);
         }
         tnd_stage_end(w, TND_STAGE_parse);
@@ -92,8 +93,10 @@ static uint32_t work(struct tnd_worker *w)
         return n;
     n_jobs = tnd_steer_early(w, jobs, n_jobs);
     tnd_stage_end(w, TND_STAGE_steer);
+    // What others own leaves fewer messages to ask with.
+    uint32_t lines = n_jobs > 0 ? TND_FETCH_LINES * n / n_jobs : 0;
     for (uint32_t i = 0; i < n_jobs; i++) {
-        tnd_rx_fetch(w, TND_FETCH_LINES);
+        tnd_rx_fetch(w, lines);
         tnd_stage_parse(w->engine, &jobs[i], 1);
     }
     tnd_stage_end(w, TND_STAGE_parse);
