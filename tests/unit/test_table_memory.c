@@ -127,7 +127,8 @@ static void a_block_gets_ready(void **state)
     for (int ms = 0; ms < 60000 && !m.ready(m.ctx, p, size); ms++)
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     assert_true(m.ready(m.ctx, p, size));
-    assert_in_range(smaps_kb(first, "Rss"), before + (size >> 10) - 1024, before + (128 << 10));
+    // What lies ahead of `first` may have been touched before it was looked at.
+    assert_in_range(smaps_kb(first, "Rss"), size >> 10, before + (128 << 10));
     m.free(m.ctx, p, size);
     m.free(m.ctx, first, 64);
 }
