@@ -97,13 +97,12 @@ static void *open_two_local(void)
 static uint32_t owner_of(struct workers *w, uint64_t number)
 {
     static struct tnd_job job;
-    const struct tnd_keys *keys = &w->ring.rig.keys;
     const char *text = tnd_source_write(&w->ring.source, 0, number, 0);
 
     tnd_sip_parse(text, TND_SOURCE_LEN, &job.msg);
     struct tnd_str call_id = tnd_text(&job.msg, job.msg.call_id);
-    job.call_key = tnd_hash(&keys->digest, call_id.p, call_id.len);
-    return tnd_job_owner(&job, keys, w->n);
+    job.call_key = tnd_hash(&w->ring.rig.keys.digest, call_id.p, call_id.len);
+    return tnd_job_owner(&job, w->n);
 }
 
 // The next call for a queue.

@@ -102,10 +102,10 @@ uint32_t tnd_steer(struct tnd_worker *w, struct tnd_job *jobs[], uint32_t n)
 
     if (workers == 1)
         return n;
-    tnd_job_owners(w->engine, jobs, n, workers, owner);
-    for (uint32_t i = 0; i < n; i++)
-        if (jobs[i]->verdict != TND_VERDICT_NONE) // its end has no owner
-            owner[i] = w->index;
+    for (uint32_t i = 0; i < n; i++) {
+        bool ended = jobs[i]->verdict != TND_VERDICT_NONE; // its end has no owner
+        owner[i] = ended ? w->index : tnd_job_owner(jobs[i], workers);
+    }
     return give_all(w, jobs, n, owner);
 }
 
@@ -125,7 +125,7 @@ void tnd_steer_check(struct tnd_worker *w, struct tnd_job *const jobs[], uint32_
 {
     for (uint32_t i = 0; i < n; i++)
         if (jobs[i]->verdict == TND_VERDICT_NONE &&
-            tnd_job_owner(jobs[i], w->dp->cfg.engine.keys, w->dp->cfg.workers) != w->index)
+            tnd_job_owner(jobs[i], w->dp->cfg.workers) != w->index)
             tnd_count(&w->io.foreign);
 }
 

@@ -217,10 +217,7 @@ void tnd_stage_parse(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_
 void tnd_stage_digest(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n);
 
 // Which of `workers` owns the job's call. The same on every worker; 0 for workers <= 1.
-uint32_t tnd_job_owner(const struct tnd_job *job, const struct tnd_keys *keys, uint32_t workers);
-// The same of a burst. Requires: workers > 1.
-void tnd_job_owners(struct tnd_engine *e, struct tnd_job *const jobs[], uint32_t n,
-                    uint32_t workers, uint32_t owner[]);
+uint32_t tnd_job_owner(const struct tnd_job *job, uint32_t workers);
 
 // Before the parse, by a look at the datagram: nearly always right, and the same for all messages
 // of a call that are written alike. TND_NO_GUESS: the look has shown nothing.

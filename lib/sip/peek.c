@@ -39,11 +39,10 @@ static bool read_line(const char *p, const char *end, struct tnd_str *value)
     while (p < end && is_blank(*p))
         p++;
     value->p = p;
-    while (p < end && *p != '\r' && *p != '\n')
-        p++;
-    if (p == end)
+    p = memchr(p, '\n', (size_t)(end - p));
+    if (!p)
         return false;
-    while (p > value->p && is_blank(p[-1]))
+    while (p > value->p && (is_blank(p[-1]) || p[-1] == '\r'))
         p--;
     value->len = (size_t)(p - value->p);
     return value->len > 0;

@@ -21,8 +21,7 @@ struct tnd_hash_key {
 
 // Each use of a digest has its own domain; never reuse a number.
 enum tnd_hash_domain {
-    TND_DOMAIN_STEER = 1,   // owner worker of a call
-    TND_DOMAIN_TRUNK = 2,   // choice among trunks
+    TND_DOMAIN_TRUNK = 2,   // choice among trunks; 1 is gone
     TND_DOMAIN_RECORD = 3,  // choice among SRV records
     TND_DOMAIN_ADDRESS = 4, // choice among a record's addresses
     TND_DOMAIN_SPILL = 5,   // which keys leave a weakened tier; 6 is gone

@@ -423,9 +423,7 @@ static void run_burst(struct sim *s, struct node *n, uint32_t w, struct tnd_job 
     tnd_stage_parse(n->engine[w], jobs, count);
     tnd_stage_digest(n->engine[w], jobs, count);
     for (uint32_t i = 0; i < count; i++)
-        of[i] = jobs[i]->verdict != TND_VERDICT_NONE
-                    ? w
-                    : tnd_job_owner(jobs[i], &n->keys, n->n_workers);
+        of[i] = jobs[i]->verdict != TND_VERDICT_NONE ? w : tnd_job_owner(jobs[i], n->n_workers);
     for (uint32_t owner = 0; owner < n->n_workers; owner++) {
         struct tnd_job *owned[TND_BURST];
         uint64_t owned_numbers[TND_BURST];

@@ -57,12 +57,12 @@ static void pieces_equal_whole(void **state)
 
 static void derivation_is_a_hash_of_three_words(void **state)
 {
-    uint64_t words[3] = {TND_DOMAIN_STEER, 0x1234, 0x5678};
+    uint64_t words[3] = {TND_DOMAIN_TRUNK, 0x1234, 0x5678};
 
     (void)state;
-    assert_true(tnd_derive(&paper_key, TND_DOMAIN_STEER, 0x1234, 0x5678) ==
+    assert_true(tnd_derive(&paper_key, TND_DOMAIN_TRUNK, 0x1234, 0x5678) ==
                 tnd_hash(&paper_key, words, sizeof words));
-    assert_false(tnd_derive(&paper_key, TND_DOMAIN_STEER, 1, 2) ==
+    assert_false(tnd_derive(&paper_key, TND_DOMAIN_TRUNK, 1, 2) ==
                  tnd_derive(&paper_key, TND_DOMAIN_RECORD, 1, 2));
 }
 
@@ -153,8 +153,8 @@ static void wide_words(void **state)
             }
     wide.word[0][5] = 0x1234;
     wide.word[1][5] = 0x5678;
-    tnd_wide_derive(&paper_key, TND_DOMAIN_STEER, &wide, 6, got);
-    assert_true(got[5] == tnd_derive(&paper_key, TND_DOMAIN_STEER, 0x1234, 0x5678));
+    tnd_wide_derive(&paper_key, TND_DOMAIN_TRUNK, &wide, 6, got);
+    assert_true(got[5] == tnd_derive(&paper_key, TND_DOMAIN_TRUNK, 0x1234, 0x5678));
 }
 
 // A message in pieces: words, and texts of letters to be lowered, at every offset in a word.
