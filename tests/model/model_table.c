@@ -300,7 +300,7 @@ int main(int argc, char **argv)
     double seconds = argc > 1 ? atof(argv[1]) : 4;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 20240610, steps;
     struct tnd_table_config config = {.retired_max = RETIRED_MAX,
-                                      .mem = {mem_alloc, mem_free, NULL}};
+                                      .mem = {.alloc = mem_alloc, .free = mem_free}};
     struct tnd_table_stats st;
     pthread_t threads[READERS];
 
