@@ -19,6 +19,20 @@ struct block {
 
 static struct block blocks[BLOCKS];
 
+// There is one wherever there is jemalloc.
+static struct tnd_table_mem arena(void)
+{
+    struct tnd_table_mem m = tnd_table_memory();
+
+#ifdef TND_JEMALLOC
+    assert_non_null(m.alloc);
+#else
+    assert_null(m.alloc); // the heap then, with its sanitizer
+    skip();
+#endif
+    return m;
+}
+
 // What a table asks for: entries, cells, sets.
 static void take_all(const struct tnd_table_mem *m, uint64_t seed)
 {
@@ -90,14 +104,10 @@ static bool hugepages_are_given(void)
 // pieces which it does not split (see decay_at_once) would need twice as much.
 static void freed_memory_is_used_again(void **state)
 {
-    struct tnd_table_mem m = tnd_table_memory();
+    struct tnd_table_mem m = arena();
     unsigned char *first_top;
 
     (void)state;
-#ifndef TND_JEMALLOC
-    assert_null(m.alloc); // the heap then, with its sanitizer
-    skip();
-#endif
     take_all(&m, SEED);
     first_top = highest();
     if (hugepages_are_given())
@@ -113,13 +123,11 @@ static void freed_memory_is_used_again(void **state)
 // A large block is touched by another thread: whole, and soon.
 static void a_block_gets_ready(void **state)
 {
-    struct tnd_table_mem m = tnd_table_memory();
+    struct tnd_table_mem m = arena();
     size_t size = 48 << 20;
     unsigned long before;
 
     (void)state;
-    if (!m.alloc)
-        skip();
     void *first = m.alloc(m.ctx, 64, 64);
     before = smaps_kb(first, "Rss");
     void *p = m.alloc(m.ctx, 64, size);
