@@ -6,7 +6,7 @@
 // where the parser finds nothing (a line of a body): what rests on it has to be right either way.
 //
 // Threads: pure.
-// Cost:    20 ns for an INVITE of 720 octets.
+// Cost:    see bench `route.ring.2w.local` beside `route.ring.1w`.
 #pragma once
 
 #include "util/str.h"
