@@ -70,21 +70,11 @@ void tnd_engine_done(struct tnd_engine *e, struct tnd_job *job)
     job->slot = NULL;
 }
 
-// By 64: known so small, each becomes stores and not a string instruction that starts slowly.
-static inline void zero(void *p, size_t len)
-{
-    size_t i = 0;
-
-    for (; i + 64 <= len; i += 64)
-        memset((char *)p + i, 0, 64);
-    memset((char *)p + i, 0, len - i);
-}
-
 void tnd_job_init(struct tnd_job *job, const char *data, uint32_t len, const struct tnd_addr *src,
                   uint16_t listener)
 {
     // The parsed message is the bulk of a job and is written whole by the parser.
-    zero(job, offsetof(struct tnd_job, own_hop));
+    tnd_zero(job, offsetof(struct tnd_job, own_hop));
     job->own_hop.numeric.family = 0;
     job->own_hop.name_len = 0;
     job->data = data;

@@ -4,32 +4,7 @@
 
 #define BURST 32U // picks whose keys are made together; a multiple of 8
 
-static const struct tnd__pick_kernel *kernel = &tnd__pick_scalar;
-
-static const struct tnd__pick_kernel *const kernels[TND_ISA_COUNT] = {
-    [TND_ISA_SCALAR] = &tnd__pick_scalar,
-#ifdef __x86_64__
-    [TND_ISA_AVX2] = &tnd__pick_avx2,
-    [TND_ISA_AVX512] = &tnd__pick_avx512,
-#endif
-};
-
-static void use(enum tnd_isa isa)
-{
-    kernel = kernels[isa];
-}
-
-__attribute__((constructor)) static void enter(void)
-{
-    static struct tnd_isa_family family = {.use = use};
-
-    tnd_isa_register(&family);
-}
-
-const struct tnd__pick_kernel *tnd__pick_kernel_of(enum tnd_isa isa)
-{
-    return tnd_isa_here(isa) ? kernels[isa] : NULL;
-}
+TND_ISA_FAMILY(tnd__pick);
 
 // With equal weights the smallest score is the largest draw: no logarithm. Targets lie in
 // order of family rank, so the first live one tells which rank serves. The complement of the
@@ -69,7 +44,7 @@ static void make_keys(struct choices *c, const struct tnd_hash_key *secret)
 {
     for (uint32_t i = c->n; i % 8 != 0; i++)
         c->call_keys[i] = 0;
-    kernel->keys(secret, c->call_keys, (c->n + 7) & ~7U, c->keys);
+    tnd__pick_active->keys(secret, c->call_keys, (c->n + 7) & ~7U, c->keys);
 }
 
 // Nothing live, or one record with one address: known without a key.
@@ -103,7 +78,7 @@ static void pick_some(const struct tnd_target_set *const sets[], const struct tn
         return;
     c.n = left;
     make_keys(&c, secret);
-    kernel->draw(c.keys, c.draws, left, c.winners);
+    tnd__pick_active->draw(c.keys, c.draws, left, c.winners);
     for (uint32_t k = 0; k < left; k++) {
         const struct tnd_lane *lanes = c.draws[k].lanes;
         struct tnd_lane lane = lanes[3 * (size_t)c.draws[k].stride + c.winners[k]];

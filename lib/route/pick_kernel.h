@@ -108,5 +108,7 @@ static inline float tnd__pick_bound(uint32_t n24, float rcp_weight)
     return (((TND__BOUND_3 * d + TND__BOUND_2) * d + TND__BOUND_1) * d + 1) * (d * rcp_weight);
 }
 
+extern const struct tnd__pick_kernel *tnd__pick_active;
+
 // The kernel of a level, or NULL when this processor does not run it. For comparing.
-const struct tnd__pick_kernel *tnd__pick_kernel_of(enum tnd_isa isa);
+const struct tnd__pick_kernel *tnd__pick_kernel(unsigned isa);

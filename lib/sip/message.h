@@ -80,13 +80,7 @@ TND__INLINE void agree(struct reader *r)
 
 TND__INLINE void clear(struct tnd_sip_msg *m)
 {
-    char *p = (char *)m;
-    size_t i = 0;
-
-    // By 64: known so small, it becomes stores and not a string instruction that starts slowly.
-    for (; i + 64 <= offsetof(struct tnd_sip_msg, hdr); i += 64)
-        memset(p + i, 0, 64);
-    memset(p + i, 0, offsetof(struct tnd_sip_msg, hdr) % 64);
+    tnd_zero(m, offsetof(struct tnd_sip_msg, hdr));
     memset(m->first, TND_SIP_NO_HDR, sizeof m->first);
     m->max_forwards = TND_SIP_MF_ABSENT;
 }

@@ -49,33 +49,4 @@ const uint8_t tnd_char_class[256] = {
     [0x80 ... 0xff] = MARK,
 };
 
-#ifdef __x86_64__
-extern const struct tnd_scan_kernel tnd_scan_avx2, tnd_scan_avx512;
-#endif
-
-static const struct tnd_scan_kernel *const kernels[TND_ISA_COUNT] = {
-    [TND_ISA_SCALAR] = &tnd_scan_scalar,
-#ifdef __x86_64__
-    [TND_ISA_AVX2] = &tnd_scan_avx2,
-    [TND_ISA_AVX512] = &tnd_scan_avx512,
-#endif
-};
-
-const struct tnd_scan_kernel *tnd_scan_active = &tnd_scan_scalar;
-
-static void use(enum tnd_isa isa)
-{
-    tnd_scan_active = kernels[isa];
-}
-
-__attribute__((constructor)) static void enter(void)
-{
-    static struct tnd_isa_family family = {.use = use};
-
-    tnd_isa_register(&family);
-}
-
-const struct tnd_scan_kernel *tnd_scan_kernel(unsigned i)
-{
-    return i < TND_ISA_COUNT && tnd_isa_here((enum tnd_isa)i) ? kernels[i] : NULL;
-}
+TND_ISA_FAMILY(tnd_scan);

@@ -28,33 +28,4 @@ void tnd__from_base64url(const struct tnd_str text[], unsigned n, struct tnd_bas
 const struct tnd_digits_kernel tnd_digits_scalar = {
     .name = "scalar", .hex = hex, .base64url = base64url, .from_base64url = tnd__from_base64url};
 
-#ifdef __x86_64__
-extern const struct tnd_digits_kernel tnd_digits_avx2, tnd_digits_avx512;
-#endif
-
-static const struct tnd_digits_kernel *const kernels[TND_ISA_COUNT] = {
-    [TND_ISA_SCALAR] = &tnd_digits_scalar,
-#ifdef __x86_64__
-    [TND_ISA_AVX2] = &tnd_digits_avx2,
-    [TND_ISA_AVX512] = &tnd_digits_avx512,
-#endif
-};
-
-const struct tnd_digits_kernel *tnd_digits_active = &tnd_digits_scalar;
-
-static void use(enum tnd_isa isa)
-{
-    tnd_digits_active = kernels[isa];
-}
-
-__attribute__((constructor)) static void enter(void)
-{
-    static struct tnd_isa_family family = {.use = use};
-
-    tnd_isa_register(&family);
-}
-
-const struct tnd_digits_kernel *tnd_digits_kernel(unsigned i)
-{
-    return i < TND_ISA_COUNT && tnd_isa_here((enum tnd_isa)i) ? kernels[i] : NULL;
-}
+TND_ISA_FAMILY(tnd_digits);

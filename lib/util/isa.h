@@ -14,6 +14,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum tnd_isa { TND_ISA_SCALAR, TND_ISA_AVX2, TND_ISA_AVX512, TND_ISA_COUNT };
 
@@ -38,3 +39,35 @@ enum tnd_isa tnd_isa_active(void);
 bool tnd_isa_here(enum tnd_isa isa);
 
 const char *tnd_isa_name(enum tnd_isa isa);
+
+// The head of a family's file, NAME being tnd_scan, tnd_sum and so on: NAME_active, the chosen one
+// of its kernels NAME_scalar, NAME_avx2 and NAME_avx512, and NAME_kernel, which gives the one of a
+// level or NULL when this processor does not run it. Behind its header, which declares them, and
+// behind NAME_scalar.
+#ifdef __x86_64__
+#define TND__ISA_DECLARE(name) extern const struct name##_kernel name##_avx2, name##_avx512;
+#define TND__ISA_WIDER(name)   [TND_ISA_AVX2] = &name##_avx2, [TND_ISA_AVX512] = &name##_avx512,
+#else
+#define TND__ISA_DECLARE(name)
+#define TND__ISA_WIDER(name)
+#endif
+
+#define TND_ISA_FAMILY(name)                                                                 \
+    TND__ISA_DECLARE(name)                                                                   \
+    static const struct name##_kernel *const kernels[TND_ISA_COUNT] = {                      \
+        [TND_ISA_SCALAR] = &name##_scalar, TND__ISA_WIDER(name)};                            \
+    const struct name##_kernel *name##_active = &name##_scalar;                              \
+    static void use(enum tnd_isa isa)                                                        \
+    {                                                                                        \
+        name##_active = kernels[isa];                                                        \
+    }                                                                                        \
+    __attribute__((constructor)) static void enter(void)                                     \
+    {                                                                                        \
+        static struct tnd_isa_family family = {.use = use};                                  \
+        tnd_isa_register(&family);                                                           \
+    }                                                                                        \
+    const struct name##_kernel *name##_kernel(unsigned isa)                                  \
+    {                                                                                        \
+        return isa < TND_ISA_COUNT && tnd_isa_here((enum tnd_isa)isa) ? kernels[isa] : NULL; \
+    }                                                                                        \
+    _Static_assert(TND_ISA_COUNT == 3, "a kernel for each level")

@@ -68,3 +68,14 @@ static inline bool tnd_str_ieq(struct tnd_str a, struct tnd_str b)
             return false;
     return true;
 }
+
+// Make `len` octets zero, a constant: by 64, which become stores, where the whole may become a
+// string instruction, which takes some 40 ns to begin.
+static inline __attribute__((always_inline)) void tnd_zero(void *p, size_t len)
+{
+    size_t i = 0;
+
+    for (; i + 64 <= len; i += 64)
+        memset((char *)p + i, 0, 64);
+    memset((char *)p + i, 0, len - i);
+}

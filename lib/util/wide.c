@@ -42,33 +42,4 @@ void tnd__wide_lay(struct tnd_wide *to, unsigned at, const struct tnd_str text[]
 const struct tnd_wide_kernel tnd_wide_scalar = {
     .name = "scalar", .hash = hash, .hash_words = hash_words, .lay = tnd__wide_lay};
 
-#ifdef __x86_64__
-extern const struct tnd_wide_kernel tnd_wide_avx2, tnd_wide_avx512;
-#endif
-
-static const struct tnd_wide_kernel *const kernels[TND_ISA_COUNT] = {
-    [TND_ISA_SCALAR] = &tnd_wide_scalar,
-#ifdef __x86_64__
-    [TND_ISA_AVX2] = &tnd_wide_avx2,
-    [TND_ISA_AVX512] = &tnd_wide_avx512,
-#endif
-};
-
-const struct tnd_wide_kernel *tnd_wide_active = &tnd_wide_scalar;
-
-static void use(enum tnd_isa isa)
-{
-    tnd_wide_active = kernels[isa];
-}
-
-__attribute__((constructor)) static void enter(void)
-{
-    static struct tnd_isa_family family = {.use = use};
-
-    tnd_isa_register(&family);
-}
-
-const struct tnd_wide_kernel *tnd_wide_kernel(unsigned i)
-{
-    return i < TND_ISA_COUNT && tnd_isa_here((enum tnd_isa)i) ? kernels[i] : NULL;
-}
+TND_ISA_FAMILY(tnd_wide);

@@ -53,7 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     tnd__pick_scalar.keys(&secret, call_keys, CALLS, want_keys);
     tnd__pick_scalar.draw(want_keys, draws, CALLS, want);
     for (int isa = TND_ISA_SCALAR + 1; isa < TND_ISA_COUNT; isa++) {
-        const struct tnd__pick_kernel *k = tnd__pick_kernel_of((enum tnd_isa)isa);
+        const struct tnd__pick_kernel *k = tnd__pick_kernel(isa);
 
         if (!k)
             continue;

@@ -513,7 +513,7 @@ int main(void)
     for (int isa = 0; isa < TND_ISA_COUNT; isa++) {
         char name[64];
 
-        kernel = tnd__pick_kernel_of((enum tnd_isa)isa);
+        kernel = tnd__pick_kernel(isa);
         if (!kernel)
             continue;
         assert_true(tnd_isa_select(tnd_isa_name((enum tnd_isa)isa)));
